@@ -30,6 +30,19 @@ class ServerMissing(Exception):
     """The server's programs are not installed, so that it can be neither started nor tested against."""
 
 
+def has_postgres() -> bool:
+    return postgres_bin() is not None
+
+
+def has_rabbitmq() -> bool:
+    # Not the wrapper in /usr/sbin: as root that becomes the user `rabbitmq`, who cannot write our folder.
+    return (RABBITMQ_BIN / "rabbitmq-server").exists()
+
+
+def has_redis() -> bool:
+    return shutil.which("redis-server") is not None
+
+
 # --- PostgreSQL -------------------------------------------------------------------------------------
 
 
@@ -108,8 +121,7 @@ def rabbitmq() -> Iterator[str]:
     if url := os.environ.get("TEST_RABBITMQ_URL"):
         yield url
         return
-    # Not the wrapper in /usr/sbin: as root that becomes the user `rabbitmq`, who cannot write our folder.
-    if not (RABBITMQ_BIN / "rabbitmq-server").exists():
+    if not has_rabbitmq():
         raise ServerMissing("RabbitMQ")
     with _folder() as folder:
         port = _free_port()
@@ -148,12 +160,11 @@ def redis() -> Iterator[str]:
     if url := os.environ.get("TEST_REDIS_URL"):
         yield url
         return
-    program = shutil.which("redis-server")
-    if program is None:
+    if not has_redis():
         raise ServerMissing("Redis")
     with _folder() as folder:
         port = _free_port()
-        command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
         with _started(command, folder, dict(os.environ)):
             _wait_for_port(port)
             yield f"redis://127.0.0.1:{port}/0"
