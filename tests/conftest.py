@@ -69,7 +69,7 @@ def triggers_lifted(alias: str) -> Iterator[None]:
                 cursor.execute(statement)
 
 
-flush_after_test = TransactionTestCase._fixture_teardown
+flush_after_test = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined] # private, so not in the stubs
 
 
 def teardown_with_triggers_lifted(self: TransactionTestCase) -> None:
@@ -80,7 +80,7 @@ def teardown_with_triggers_lifted(self: TransactionTestCase) -> None:
 
 
 # TestCase, which rolls back, has a teardown of its own that does not come here.
-TransactionTestCase._fixture_teardown = teardown_with_triggers_lifted  # type: ignore[method-assign] # the one wrapper
+TransactionTestCase._fixture_teardown = teardown_with_triggers_lifted  # type: ignore[attr-defined] # as above
 
 
 # --- No network -------------------------------------------------------------------------------------

@@ -75,15 +75,15 @@ def postgres() -> Iterator[str]:
             account = pwd.getpwnam("postgres")
             os.chown(folder, account.pw_uid, account.pw_gid)
         cluster, port = folder / "data", _free_port()
-        control = [*become, f"{programs}/pg_ctl", "-D", cluster, "-s", "-w"]
+        control = [*become, f"{programs}/pg_ctl", "-D", str(cluster), "-s", "-w"]
         # Without the locale and encoding a bare machine would make a cluster of SQL_ASCII.
         flags = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
-        _run([*become, f"{programs}/initdb", "-D", cluster, "-U", "postgres", *flags], folder)
+        _run([*become, f"{programs}/initdb", "-D", str(cluster), "-U", "postgres", *flags], folder)
         options = (
             f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=200"
             " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
         )
-        _run([*control, "-l", folder / "log", "-o", options, "start"], folder)
+        _run([*control, "-l", f"{folder}/log", "-o", options, "start"], folder)
         try:
             yield f"postgres://postgres@127.0.0.1:{port}/postgres"
         finally:
@@ -142,8 +142,8 @@ def rabbitmq() -> Iterator[str]:
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
         }
         try:
-            with _started([RABBITMQ_BIN / "rabbitmq-server"], folder, environment):
-                wait = [RABBITMQ_BIN / "rabbitmqctl", "-q", "wait", "--timeout", "90", folder / "pid"]
+            with _started([f"{RABBITMQ_BIN}/rabbitmq-server"], folder, environment):
+                wait = [f"{RABBITMQ_BIN}/rabbitmqctl", "-q", "wait", "--timeout", "90", f"{folder}/pid"]
                 _run(wait, folder, environment)
                 yield f"amqp://guest:guest@127.0.0.1:{port}//"
         finally:
@@ -164,7 +164,7 @@ def redis() -> Iterator[str]:
         raise ServerMissing("Redis")
     with _folder() as folder:
         port = _free_port()
-        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
         with _started(command, folder, dict(os.environ)):
             _wait_for_port(port)
             yield f"redis://127.0.0.1:{port}/0"
@@ -200,7 +200,7 @@ def _folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _started(command: list[str | Path], folder: Path, environment: dict[str, str]) -> Iterator[None]:
+def _started(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[None]:
     with (folder / "output").open("wb") as output:
         # A session of its own, so that Ctrl-C reaches the tests first, and all its children can be ended together.
         server = subprocess.Popen(
@@ -217,7 +217,7 @@ def _started(command: list[str | Path], folder: Path, environment: dict[str, str
             server.wait()
 
 
-def _run(command: list[str | Path], folder: Path, environment: dict[str, str] | None = None) -> None:
+def _run(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> None:
     # The output goes to a file: a daemon that is started here would keep a pipe open for ever.
     with (folder / "commands").open("ab") as output:
         result = subprocess.run(
