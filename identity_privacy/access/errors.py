@@ -1,0 +1,15 @@
+"""What can go wrong when somebody signs in."""
+
+from django.utils.translation import gettext_lazy as _
+
+from identity_privacy.errors import Invalid
+
+
+class CodeNotAccepted(Invalid):
+    """The code is wrong, too old, used, or was tried too often; which of these is not said."""
+
+    code = "code-not-accepted"
+    title = "This code does not open anything"
+
+    def __init__(self) -> None:
+        super().__init__(str(_("This code does not work. Check it, or let us send a new one")), field="code")

@@ -1,0 +1,48 @@
+"""Whose portal this is, and who is looking at it."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
+
+from identity_privacy.access.models import Controller, User
+
+
+class PortalRequest(HttpRequest):
+    """A request after the middleware below."""
+
+    controller: Controller
+    subject_id: UUID | None
+
+
+def controller_by_host(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Set `request.controller` by host name and `request.subject_id` by session, and show times in the controller's zone.
+
+    A person who signed in at one controller is nobody at another.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        controller = _controller_of(request.get_host().rsplit(":", 1)[0])
+        request.controller = controller  # type: ignore[attr-defined]  # views see a PortalRequest
+        request.subject_id = _subject_of(request, controller)  # type: ignore[attr-defined]  # as above
+        if controller is None:
+            return get_response(request)
+        with timezone.override(controller.zone):
+            return get_response(request)
+
+    return middleware
+
+
+def _controller_of(host: str) -> Controller | None:
+    controllers = list(Controller.objects.filter(host=host)) or list(Controller.objects.all()[:2])
+    return controllers[0] if len(controllers) == 1 else None
+
+
+def _subject_of(request: HttpRequest, controller: Controller | None) -> UUID | None:
+    user = request.user
+    if controller and isinstance(user, User) and user.is_active and user.controller_id == controller.id:
+        return user.subject_id
+    return None
