@@ -41,7 +41,7 @@ def test_nothing_but_access_points_to_a_user_row() -> None:
 
 @pytest.mark.django_db
 def test_no_migration_is_missing() -> None:
-    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+    call_command("makemigrations", check=True, dry_run=True)
 
 
 def test_migrations_are_named_for_their_effect() -> None:
