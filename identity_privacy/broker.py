@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty
 from time import monotonic_ns
-from typing import override
+from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.json import dumps, loads
@@ -31,12 +31,10 @@ class Channel(filesystem.Channel):
         for folder in (self._folder, self.control_folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    @override
-    def _put(self, queue: str, payload: object, **kwargs: object) -> None:
-        _write_whole(self._folder / f"{monotonic_ns():020}_{uuid7()}.{queue}.msg", dumps(payload))
+    def _put(self, queue: str, message: object, **kwargs: object) -> None:
+        _write_whole(self._folder / f"{monotonic_ns():020}_{uuid7()}.{queue}.msg", dumps(message))
 
-    @override
-    def _get(self, queue: str) -> object:
+    def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
         for name in sorted(os.listdir(self._folder)):
             if name.partition(".")[2] != f"{queue}.msg":
                 continue
@@ -45,19 +43,19 @@ class Channel(filesystem.Channel):
                 (self._folder / name).rename(taken)
             except FileNotFoundError:
                 continue  # another worker was first
-            payload: object = loads(taken.read_text())
+            payload: dict[str, Any] = loads(taken.read_text())
             taken.unlink()
             return payload
         raise Empty
 
-    @override
-    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+    def _queue_bind(self, exchange: str, routing_key: str | None, pattern: str | None, queue: str | None) -> None:
         # Worker, beat and web process start together: each must see a whole table, and none may lose another's row.
         row = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")
+        file: Path = self._exchange_file(exchange)  # type: ignore[attr-defined]  # missing in the stubs
         with self._binding():
             table = self.get_table(exchange)
             if row not in table:
-                _write_whole(self._exchange_file(exchange), dumps([row, *table]))
+                _write_whole(file, dumps([row, *table]))
 
     @contextmanager
     def _binding(self) -> Iterator[None]:

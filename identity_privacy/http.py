@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from types import TracebackType
-from typing import Self, override
+from typing import Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -173,7 +173,6 @@ class _CheckedResolver(AbstractResolver):
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
 
-    @override
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
@@ -187,7 +186,6 @@ class _CheckedResolver(AbstractResolver):
             for address, kind, proto in addresses
         ]
 
-    @override
     async def close(self) -> None:
         pass
 

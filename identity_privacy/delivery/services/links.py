@@ -1,0 +1,60 @@
+"""Links of people to systems."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from django.db import transaction
+
+from identity_privacy.actors import Actor
+from identity_privacy.audit.services import record
+from identity_privacy.crypto.keys import Sealing
+from identity_privacy.delivery.models import Link, System
+
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLink:
+    """That a system knows a person by this account; sealed under the person's own key."""
+
+    subject_id: UUID
+    data_key_id: UUID
+    account_id: str
+
+
+def link_subject(*, actor: Actor, system: System, subject_id: UUID, data_key_id: UUID, account_id: str) -> Link:
+    """Note by which account a system knows a person; a person who is linked already stays as they are."""
+    new = NewLink(subject_id=subject_id, data_key_id=data_key_id, account_id=account_id)
+    link_subjects(actor=actor, system=system, links=[new])
+    return Link.objects.get(system=system, subject_id=subject_id)
+
+
+@transaction.atomic
+def link_subjects(*, actor: Actor, system: System, links: Sequence[NewLink]) -> int:
+    """Link many people to one system, and say how many were new; the same list twice changes nothing."""
+    known = set(Link.objects.filter(system=system).values_list("subject_id", flat=True))
+    rows = [
+        Link(
+            system=system,
+            subject_id=new.subject_id,
+            pairwise_id=uuid4(),
+            account_id=new.account_id,
+            data_key_id=new.data_key_id,
+        )
+        for new in {link.subject_id: link for link in links if link.subject_id not in known}.values()
+    ]
+    with Sealing() as sealing:
+        for start in range(0, len(rows), _BATCH):
+            batch = rows[start : start + _BATCH]
+            sealing.prefetch(row.data_key_id for row in batch)
+            Link.objects.bulk_create(batch)
+    record(
+        actor=actor,
+        action="links.added",
+        target=("system", system.id),
+        controller_id=system.controller_id,
+        subject_id=rows[0].subject_id if len(rows) == 1 else None,
+        details={"count": len(rows)},
+    )
+    return len(rows)
