@@ -174,4 +174,6 @@ def _ended(signal_number: int, frame: object) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _ended)
+    # A shell starts background jobs with INT ignored, which pytest would inherit and never stop on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main(sys.argv[1]))
