@@ -1,0 +1,1 @@
+"""The customer's pages about requests, and the home page, which spans all floors."""

@@ -1,0 +1,181 @@
+"""Following requests: the list, one request with its places, its downloads, and taking it back."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.http import Http404, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from dsar import services
+from dsar.models import SubjectRequest, Task
+from dsar.portal import truth
+from dsar.portal.systems import Bar, SystemRow, Tag, bar_of, row_of
+from dsar.portal.truth import Truth
+from dsar.terms import RequestKind, RequestState
+from identity_privacy.access import presence
+from identity_privacy.access.middleware import PortalRequest
+from identity_privacy.access.presence import at_controller, for_subject
+from identity_privacy.actors import Actor
+from identity_privacy.clock import today
+from identity_privacy.crypto.reading import Reading
+from identity_privacy.delivery.models import Message, System
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """A request as a card."""
+
+    request: SubjectRequest
+    tag: Tag
+    bar: Bar
+    truth: Truth
+
+
+@never_cache
+@require_safe
+@for_subject
+def requests(request: PortalRequest, subject_id: UUID) -> HttpResponse:
+    """All that the person asked us for, newest first."""
+    return render(request, "dsar/requests.html", {"current": "requests", "summaries": summaries(request, subject_id)})
+
+
+def summaries(request: PortalRequest, subject_id: UUID) -> list[Summary]:
+    """The person's requests, newest first, each as a card."""
+    day = today(request.controller.zone)
+    rows = SubjectRequest.objects.of(request.controller.id).by(subject_id).prefetch_related("tasks")
+    return [
+        Summary(
+            request=row,
+            tag=truth.tag_of(row, today=day),
+            bar=bar_of(tasks, row.kind),
+            truth=truth.truth_of(row, tasks),
+        )
+        for row in rows
+        for tasks in [_in_order(row)]
+    ]
+
+
+@never_cache
+@require_safe
+@at_controller
+def follow(request: PortalRequest, reference: str) -> HttpResponse:
+    """One request: where it stands, its date, each place, what happened and what comes.
+
+    A page that polls sends along what it has `seen`, and is answered only when something has changed.
+    """
+    row = _mine(request, reference)
+    tasks = _in_order(row)
+    rows = _rows(row, tasks)
+    seen = _fingerprint(row, rows)
+    if request.headers.get("HX-Request"):
+        if request.GET.get("seen") == seen:
+            return HttpResponse(status=204)
+        return render(request, "dsar/_progress.html", _context(request, row, tasks, rows, seen) | {"is_update": True})
+    return render(request, "dsar/request.html", _context(request, row, tasks, rows, seen))
+
+
+@never_cache
+@require_safe
+@at_controller
+def sent(request: PortalRequest, reference: str) -> HttpResponse:
+    """The confirmation: what we have, the next date, what happens now."""
+    row = _mine(request, reference)
+    return render(request, "dsar/sent.html", {"current": "requests", "row": row, "is_erasure": row.kind == RequestKind.ERASURE})
+
+
+@never_cache
+@require_POST
+@at_controller
+def withdraw(request: PortalRequest, reference: str) -> HttpResponse:
+    """Take a request back, while nothing was done that cannot be undone."""
+    row = _mine(request, reference)
+    services.withdraw_request(actor=Actor.subject(row.subject_id), request=row)
+    return redirect("dsar:request", reference)
+
+
+@never_cache
+@require_safe
+@at_controller
+def certificate(request: PortalRequest, reference: str) -> HttpResponse:
+    """The signed certificate of what each place answered, to keep and to check without us."""
+    row = _mine(request, reference)
+    with Reading(
+        actor=Actor.subject(row.subject_id),
+        purpose="portal.certificate",
+        subject_id=row.subject_id,
+        reason="The person takes their certificate",
+    ):
+        document = row.certificate
+    if document is None:
+        raise Http404
+    name = f"certificate-{row.reference}.json"
+    return JsonResponse(
+        document, json_dumps_params={"indent": 2}, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
+
+
+def _mine(request: PortalRequest, reference: str) -> SubjectRequest:
+    """The request, for the person who asked or the session in which they did; else it does not exist."""
+    rows = SubjectRequest.objects.of(request.controller.id).filter(reference=reference)
+    row = rows.first()
+    if row and (row.subject_id == request.subject_id or row.id == presence.followed(request)):
+        return row
+    raise Http404
+
+
+def _in_order(row: SubjectRequest) -> list[Task]:
+    return sorted(row.tasks.all(), key=lambda task: task.position)
+
+
+def _rows(row: SubjectRequest, tasks: Sequence[Task]) -> list[SystemRow]:
+    does = dict(System.objects.filter(id__in=[task.system_id for task in tasks]).values_list("id", "what_it_does"))
+    again = _next_tries(tasks)
+    return [
+        row_of(task, row, what_it_does=does.get(task.system_id, "") if task.system_id else "", next_try=again.get(task.id))
+        for task in tasks
+    ]
+
+
+def _next_tries(tasks: Sequence[Task]) -> Mapping[UUID, datetime]:
+    """When a place that did not take our message is asked again."""
+    messages = Message.objects.pending().filter(about_id__in=[task.id for task in tasks], attempt_count__gt=0)
+    return {message.about_id: message.due_at for message in messages if message.about_id}
+
+
+def _fingerprint(row: SubjectRequest, rows: Sequence[SystemRow]) -> str:
+    """Changes when anything that the page says changes, but not when a next try only moves."""
+    parts = [row.state, row.package_name, str(_has_certificate(row)), *(f"{system.id}{system.standing.name}" for system in rows)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _context(
+    request: PortalRequest, row: SubjectRequest, tasks: Sequence[Task], rows: Sequence[SystemRow], seen: str
+) -> dict[str, object]:
+    day = today(request.controller.zone)
+    has_certificate = _has_certificate(row)
+    return {
+        "current": "requests",
+        "row": row,
+        "tag": truth.tag_of(row, today=day),
+        "truth": truth.truth_of(row, tasks),
+        "own": [system for system, task in zip(rows, tasks, strict=True) if task.is_own()],
+        "places": [system for system, task in zip(rows, tasks, strict=True) if not task.is_own()],
+        "timeline": truth.timeline_of(row, tasks, today=day),
+        "why": truth.why_this_date(row),
+        "seen": seen,
+        # Once all is answered and the certificate is there, nothing changes for weeks.
+        "polls": row.is_open() or (row.state == RequestState.ANSWERED and not has_certificate),
+        "is_erasure": row.kind == RequestKind.ERASURE,
+        "can_withdraw": row.state == RequestState.RECEIVED
+        or (row.state == RequestState.FULFILLING and row.kind == RequestKind.ACCESS),
+        "has_certificate": has_certificate,
+    }
+
+
+def _has_certificate(row: SubjectRequest) -> bool:
+    return SubjectRequest.objects.filter(id=row.id).exclude(certificate=None).exists()

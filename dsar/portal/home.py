@@ -1,0 +1,95 @@
+"""Home: a sentence before any table, then what is open, what one can do, and what happened lately."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from consent.models import ConsentEvent, ConsentState, Purpose
+from consent.terms import ConsentAction
+from dsar.models import SubjectRequest
+from dsar.portal.following import summaries
+from identity_privacy.access import presence
+from identity_privacy.access.middleware import PortalRequest
+from identity_privacy.access.presence import at_controller
+from identity_privacy.actors import Actor
+from identity_privacy.crypto.reading import Reading
+from identity_privacy.delivery.models import Link
+from profiles.models import Attribute, Identifier
+
+_LATELY: Final = 3
+_GIVEN_NAME: Final = "given_name"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened lately."""
+
+    at: datetime
+    words: str
+
+
+@never_cache
+@require_safe
+@at_controller
+def home(request: PortalRequest) -> HttpResponse:
+    """The signed-in person's home; a followed request, for somebody erased; else the sign-in."""
+    if request.subject_id:
+        return _home_of(request, request.subject_id)
+    followed = SubjectRequest.objects.of(request.controller.id).filter(id=presence.followed(request)).first()
+    if followed:
+        return redirect("dsar:request", followed.reference)
+    return redirect("access:sign-in")
+
+
+def _home_of(request: PortalRequest, subject_id: UUID) -> HttpResponse:
+    controller = request.controller
+    cards = summaries(request, subject_id)
+    yes = ConsentState.objects.of(subject_id).filter(action=ConsentAction.GIVEN)
+    context = {
+        "current": "home",
+        "given_name": _given_name(subject_id),
+        "facts": Attribute.objects.about(subject_id).count() + Identifier.objects.filter(profile_id=subject_id).count(),
+        "reasons": Purpose.objects.of(controller.id).not_asked().count() + yes.count(),
+        "companies": Link.objects.of_subject(subject_id).count(),
+        "uses": yes.count(),
+        "open": [card for card in cards if card.request.is_open()],
+        "lately": _lately(request, subject_id),
+    }
+    return render(request, "dsar/home.html", context)
+
+
+def _given_name(subject_id: UUID) -> str:
+    name = Attribute.objects.about(subject_id).filter(definition__code=_GIVEN_NAME).first()
+    if name is None:
+        return ""
+    actor = Actor.subject(subject_id)
+    with Reading(actor=actor, purpose="portal.greeting", subject_id=subject_id, reason="To greet them by name"):
+        return name.value.title()
+
+
+def _lately(request: PortalRequest, subject_id: UUID) -> list[Event]:
+    choices = [
+        Event(event.occurred_at, _yes_or_no(event)) for event in ConsentEvent.objects.about(subject_id)[:_LATELY]
+    ]
+    asked = [
+        Event(row.answered_at or row.received_at, _asked_or_answered(row))
+        for row in SubjectRequest.objects.of(request.controller.id).by(subject_id)[:_LATELY]
+    ]
+    return sorted([*choices, *asked], key=lambda event: event.at, reverse=True)[:_LATELY]
+
+
+def _yes_or_no(event: ConsentEvent) -> str:
+    words = _("You said yes to: %(use)s") if event.action == ConsentAction.GIVEN else _("You said no to: %(use)s")
+    return words % {"use": event.purpose.name}
+
+
+def _asked_or_answered(row: SubjectRequest) -> str:
+    words = _("We answered: %(request)s") if row.answered_at else _("You asked: %(request)s")
+    return words % {"request": row.get_kind_display()}
