@@ -1,0 +1,23 @@
+"""The verbs of subject requests."""
+
+from dsar.services.answering import answer_due, answer_request, issue_certificate
+from dsar.services.fulfilment import carry_out, fulfil_due
+from dsar.services.intake import accept_request, submit_request, withdraw_request
+from dsar.services.rechecking import recheck_due, start_recheck
+from dsar.services.reports import TaskMessages, ask_again, record_result
+
+__all__ = [
+    "TaskMessages",
+    "accept_request",
+    "answer_due",
+    "answer_request",
+    "ask_again",
+    "carry_out",
+    "fulfil_due",
+    "issue_certificate",
+    "recheck_due",
+    "record_result",
+    "start_recheck",
+    "submit_request",
+    "withdraw_request",
+]

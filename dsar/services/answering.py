@@ -1,0 +1,138 @@
+"""When every system has reported, the person is answered; then the certificate is issued, with its proofs."""
+
+from datetime import date, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from dsar.certificates import signed_certificate
+from dsar.models import SubjectRequest, Task
+from dsar.packages import write_package
+from dsar.rules import step
+from dsar.services.fulfilment import SERVICE, reading_of
+from dsar.terms import RequestKind, RequestState, TaskState
+from identity_privacy import clock
+from identity_privacy.audit.errors import NotYetSequenced
+from identity_privacy.audit.models import Entry
+from identity_privacy.audit.services import latest_checkpoint, record, sequence
+from identity_privacy.delivery.models import System
+from identity_privacy.delivery.services import enqueue
+from identity_privacy.delivery.terms import Priority
+
+
+def answer_due() -> int:
+    """Answer every request whose systems have all reported, then issue the certificates that are due; says how many."""
+    waiting = SubjectRequest.objects.filter(state=RequestState.FULFILLING, tasks__isnull=False)
+    complete = waiting.exclude(tasks__state__in=[TaskState.PLANNED, TaskState.ASKED, TaskState.ACCEPTED]).distinct()
+    ids = list(complete.values_list("id", flat=True))
+    for request_id in ids:
+        answer_request(request_id=request_id)
+    lacking = Q(state=RequestState.ANSWERED, certificate=None) | Q(state=RequestState.CLOSED, supplement=None)
+    due = SubjectRequest.objects.filter(lacking).exclude(answered_at=None)
+    uncertified = list(due.exclude(kind=RequestKind.ACCESS, state=RequestState.CLOSED).values_list("id", flat=True))
+    if uncertified:
+        sequence()
+    for request_id in uncertified:
+        issue_certificate(request_id=request_id)
+    return len(ids)
+
+
+@transaction.atomic
+def answer_request(*, request_id: UUID) -> SubjectRequest:
+    """Tell the person the outcome; the law's clock stops. A copy of their data is packaged first.
+
+    Raises: NotNow, when it was answered already.
+    """
+    request = SubjectRequest.objects.select_for_update().get(id=request_id)
+    request.state = step(RequestKind(request.kind), RequestState(request.state), RequestState.ANSWERED)
+    request.answered_at = clock.now()
+    with reading_of(request, "answer the person"):
+        if request.kind == RequestKind.ACCESS:
+            request.package_name = f"{request.reference}.zip.sealed"
+            write_package(request, request.package_name)
+        else:
+            request.recheck_on = _recheck_on(request)
+        if request.contact:
+            _mail(request, request.contact)
+    request.save()
+    record(
+        actor=SERVICE,
+        action="request.answered",
+        target=("request", request.id),
+        controller_id=request.controller_id,
+        subject_id=request.subject_id,
+        details={"outcomes": [f"{task.system_code}: {task.outcome}" for task in _tasks(request)]},
+    )
+    return request
+
+
+@transaction.atomic
+def issue_certificate(*, request_id: UUID) -> SubjectRequest:
+    """Issue the signed certificate of an answered request, or the supplement of one whose re-check has ended.
+
+    Raises: NotYetSequenced, while no checkpoint covers the request's last entry.
+    """
+    request = SubjectRequest.objects.select_for_update().get(id=request_id)
+    is_supplement = request.state == RequestState.CLOSED
+    targets = [str(request.id), *(str(task.id) for task in _tasks(request))]
+    entries = list(
+        Entry.objects.filter(target_kind__in=["request", "task"], target_id__in=targets)
+        .exclude(action="certificate.issued")
+        .order_by("sequenced__index")
+    )
+    checkpoint = latest_checkpoint()
+    if checkpoint is None:
+        raise NotYetSequenced(str(request_id))
+    with reading_of(request, "issue the certificate"):
+        signed = signed_certificate(request, entries, checkpoint, is_supplement=is_supplement)
+    if is_supplement:
+        request.supplement = signed
+    else:
+        request.certificate = signed
+    request.save(update_fields=["supplement" if is_supplement else "certificate"])
+    record(
+        actor=SERVICE,
+        action="certificate.issued",
+        target=("request", request.id),
+        controller_id=request.controller_id,
+        subject_id=request.subject_id,
+        details={"supplement": is_supplement, "entries": len(entries)},
+    )
+    return request
+
+
+def _tasks(request: SubjectRequest) -> list[Task]:
+    return list(Task.objects.filter(request=request).order_by("position"))
+
+
+def _recheck_on(request: SubjectRequest) -> date:
+    """The day on which the most patient system is asked once more."""
+    ids = [task.system_id for task in _tasks(request) if task.system_id]
+    days = System.objects.filter(id__in=ids).values_list("recheck_after_days", flat=True)
+    return clock.today(request.controller.zone) + timedelta(days=max(days, default=30))
+
+
+def _mail(request: SubjectRequest, address: str) -> None:
+    context = {
+        "request": request,
+        "tasks": _tasks(request),
+        "url": f"{settings.PUBLIC_URL}/requests/{request.reference}/",
+    }
+    with translation.override("en"):
+        enqueue(
+            controller_id=request.controller_id,
+            topic="mail.request_answered",
+            body={
+                "to": address,
+                "subject": render_to_string("email/request_answered_subject.txt", context).strip(),
+                "text": render_to_string("email/request_answered_message.txt", context),
+            },
+            data_key_id=request.data_key_id,
+            about_id=request.id,
+            subject_id=request.subject_id,
+            priority=Priority.LEGAL,
+        )

@@ -1,0 +1,205 @@
+"""An accepted request is carried out: our own copy first, then every linked system is asked.
+
+The order of an erasure: restrict the profile; note under the request's own key how each system finds the person;
+erase our own rows; commit; destroy the person's keys; check that nothing is left; only then say "erased here". Killed
+anywhere, `fulfil_due` takes it up where it stopped.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from dsar.errors import NotErased
+from dsar.models import SubjectRequest, Task
+from dsar.rules import ASKS, MessageType, ready_to_ask
+from dsar.terms import Check, EvidenceKind, Outcome, RequestKind, RequestState, TaskState
+from identity_privacy import clock
+from identity_privacy.actors import Actor
+from identity_privacy.audit.services import record
+from identity_privacy.crypto.keys import destroy_subject_keys, living_subject_keys
+from identity_privacy.crypto.reading import Reading
+from identity_privacy.crypto.terms import KeyKind
+from identity_privacy.delivery.models import Link, System
+from identity_privacy.delivery.services import enqueue, wake
+from identity_privacy.delivery.terms import Priority
+from identity_privacy.subject_data import stores
+from profiles.services import restrict_profile
+
+ANSWER = "dsar.answer"
+SERVICE = Actor.service("fulfilment")
+
+
+def fulfil_due() -> int:
+    """Carry out every accepted request whose own copy is still to be dealt with; says how many."""
+    due = SubjectRequest.objects.filter(
+        state=RequestState.FULFILLING, tasks__system_id=None, tasks__state__in=[TaskState.PLANNED, TaskState.ASKED]
+    )
+    ids = list(due.order_by("due_on", "received_at").values_list("id", flat=True))
+    for request_id in ids:
+        carry_out(request_id=request_id)
+    return len(ids)
+
+
+def carry_out(*, request_id: UUID) -> None:
+    """Deal with our own copy and ask the linked systems; safe to repeat.
+
+    Raises: NotErased, when something is left after an erasure.
+    """
+    request = SubjectRequest.objects.get(id=request_id)
+    if request.kind == RequestKind.ACCESS:
+        _collect(request)
+        return
+    _erase(request)
+    destruction = destroy_subject_keys(request.subject_id, kinds=[KeyKind.PROFILE])
+    _confirm_erasure(request, backups_end_on=destruction.backups_end_on.isoformat())
+
+
+def message_body(
+    request: SubjectRequest, task: Task, kind: MessageType, locator: Mapping[str, object]
+) -> dict[str, object]:
+    """What a linked system is sent; docs/reference/webhooks.md shows it."""
+    return {
+        "type": kind,
+        "task": str(task.id),
+        "reference": request.reference,
+        "subject": locator["subject"],
+        "accounts": locator["accounts"],
+        "categories": locator["categories"],
+        "due_on": request.due_on.isoformat(),
+        "result_url": result_url(task.id),
+    }
+
+
+def result_url(task_id: UUID) -> str:
+    """Where a linked system reports what it did."""
+    return f"{settings.PUBLIC_URL}/api/v1/tasks/{task_id}/result/"
+
+
+def ask_ready(request: SubjectRequest) -> None:
+    """Ask every system whose turn it is; called in the transaction of what made it their turn."""
+    tasks = list(Task.objects.select_for_update().filter(request=request).order_by("position"))
+    states = {task.system_code: TaskState(task.state) for task in tasks}
+    ready = [task for task in tasks if task.state == TaskState.PLANNED and not task.is_own()]
+    ready = [task for task in ready if ready_to_ask(task.after, states)]
+    if not ready:
+        return
+    with reading_of(request, "ask linked systems"):
+        for task in ready:
+            send(request, task, ASKS[RequestKind(request.kind)])
+    for task in ready:
+        task.state, task.asked_at = TaskState.ASKED, clock.now()
+        task.save(update_fields=["state", "asked_at"])
+
+
+def send(request: SubjectRequest, task: Task, kind: MessageType) -> None:
+    """Write one message to a task's system, under the request's key; inside a Reading, as part of the caller's verb."""
+    enqueue(
+        controller_id=request.controller_id,
+        system=System.objects.get(controller_id=request.controller_id, code=task.system_code),
+        topic=kind,
+        body=message_body(request, task, kind, task.locator),
+        data_key_id=request.data_key_id,
+        about_id=task.id,
+        subject_id=request.subject_id,
+        priority=Priority.LEGAL,
+    )
+
+
+def reading_of(request: SubjectRequest, reason: str) -> Reading:
+    """A Reading of this one person for this one request."""
+    return Reading(
+        actor=SERVICE,
+        purpose="subject request",
+        subject_id=request.subject_id,
+        reason=f"{reason} ({request.reference})",
+    )
+
+
+def what_is_left(subject_id: UUID) -> Mapping[str, int]:
+    """Our own read: rows in our stores and living keys of the person's values; empty when all is gone."""
+    rows = {f"{store.name}.{kind}": count for store in stores() for kind, count in store.remaining(subject_id).items()}
+    keys = living_subject_keys(subject_id, kinds=[KeyKind.PROFILE])
+    return {kind: count for kind, count in {**rows, "keys": keys}.items() if count}
+
+
+@transaction.atomic
+def _collect(request: SubjectRequest) -> None:
+    own = request.tasks.select_for_update().get(system_id=None)
+    if own.state == TaskState.REPORTED:
+        return
+    with reading_of(request, "collect our own copy"):
+        own.answer = [asdict(section) for store in stores() for section in store.collect(request.subject_id)]
+        _note_locators(request)
+    own.counts = {section["title"]: len(section["rows"]) for section in own.answer}
+    own.outcome = Outcome.DONE if any(own.counts.values()) else Outcome.NOTHING_FOUND
+    own.evidence_kind = EvidenceKind.ROW_COUNTS
+    own.state, own.asked_at, own.reported_at = TaskState.REPORTED, clock.now(), clock.now()
+    own.save()
+    ask_ready(request)
+    _enter("request.collected", request, own)
+    wake(ANSWER)
+
+
+@transaction.atomic
+def _erase(request: SubjectRequest) -> None:
+    own = request.tasks.select_for_update().get(system_id=None)
+    if own.state != TaskState.PLANNED:
+        return
+    restrict_profile(actor=SERVICE, subject_id=request.subject_id, reason=request.reference)
+    with reading_of(request, "note how each system finds the person"):
+        _note_locators(request)
+    own.counts = {
+        f"{store.name}.{kind}": count for store in stores() for kind, count in store.erase(request.subject_id).items()
+    }
+    own.state, own.asked_at = TaskState.ASKED, clock.now()
+    own.save(update_fields=["counts", "state", "asked_at"])
+    ask_ready(request)
+    _enter("subject.rows_erased", request, own)
+
+
+@transaction.atomic
+def _confirm_erasure(request: SubjectRequest, *, backups_end_on: str) -> None:
+    own = request.tasks.select_for_update().get(system_id=None)
+    if own.state == TaskState.REPORTED:
+        return
+    left = what_is_left(request.subject_id)
+    if left:
+        raise NotErased(", ".join(f"{kind}: {count}" for kind, count in left.items()))
+    now = clock.now()
+    own.state, own.reported_at, own.checked_at = TaskState.REPORTED, now, now
+    own.outcome = Outcome.DONE if any(own.counts.values()) else Outcome.NOTHING_FOUND
+    own.evidence_kind, own.check_result = EvidenceKind.ROW_COUNTS, Check.CHECKED
+    own.recheck_evidence_kind, own.recheck_evidence = EvidenceKind.OWN_READ, {"left": 0, "at": now.isoformat()}
+    own.save()
+    SubjectRequest.objects.filter(id=request.id).update(keys_backup_ends_on=backups_end_on)
+    ask_ready(request)
+    _enter("subject.erased", request, own, backups_end_on=backups_end_on)
+    wake(ANSWER)
+
+
+def _note_locators(request: SubjectRequest) -> None:
+    """Keep how each system finds the person under the request's key, which outlives the person's own."""
+    links = {link.system.code: link for link in Link.objects.of_subject(request.subject_id)}
+    systems = {system.code: system for system in System.objects.filter(controller=request.controller)}
+    for task in request.tasks.exclude(system_id=None):
+        link = links.get(task.system_code)
+        task.locator = {
+            "subject": str(link.pairwise_id) if link else None,
+            "accounts": [link.account_id] if link else [],
+            "categories": systems[task.system_code].categories,
+        }
+        task.save(update_fields=["locator"])
+
+
+def _enter(action: str, request: SubjectRequest, own: Task, **details: str) -> None:
+    record(
+        actor=SERVICE,
+        action=action,
+        target=("request", request.id),
+        controller_id=request.controller_id,
+        subject_id=request.subject_id,
+        details={"rows": sum(own.counts.values()), **details},
+    )

@@ -1,0 +1,80 @@
+"""Some time after an erasure we look again: ourselves in our own stores, and by asking every system once more."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from dsar.models import SubjectRequest, Task
+from dsar.rules import TASK_RECHECK, step
+from dsar.services.fulfilment import SERVICE, reading_of, send, what_is_left
+from dsar.terms import Check, EvidenceKind, Outcome, RequestKind, RequestState
+from identity_privacy import clock
+from identity_privacy.audit.services import record
+from identity_privacy.delivery.services import wake
+
+CERTIFY = "dsar.answer"
+
+
+def recheck_due() -> int:
+    """Begin the re-check of every answered erasure whose day has come; says how many."""
+    ids = [
+        request.id
+        for request in SubjectRequest.objects.select_related("controller").filter(
+            state=RequestState.ANSWERED, recheck_on__isnull=False
+        )
+        if request.recheck_on and request.recheck_on <= clock.today(request.controller.zone)
+    ]
+    for request_id in ids:
+        start_recheck(request_id=request_id)
+    return len(ids)
+
+
+@transaction.atomic
+def start_recheck(*, request_id: UUID) -> SubjectRequest:
+    """Read our own stores again and ask every system that said it erased. Raises: NotNow."""
+    request = SubjectRequest.objects.select_for_update().get(id=request_id)
+    request.state = step(RequestKind(request.kind), RequestState(request.state), RequestState.RECHECKING)
+    request.save(update_fields=["state"])
+    own = request.tasks.get(system_id=None)
+    left = what_is_left(request.subject_id)
+    own.check_result = Check.CAME_BACK if left else Check.CHECKED
+    own.recheck_evidence, own.checked_at = {"left": sum(left.values())}, clock.now()
+    own.recheck_evidence_kind = EvidenceKind.OWN_READ
+    own.save()
+    with reading_of(request, "ask linked systems once more"):
+        asked = [task for task in _claims(request) if not task.is_own()]
+        for task in asked:
+            send(request, task, TASK_RECHECK)
+    record(
+        actor=SERVICE,
+        action="request.recheck_started",
+        target=("request", request.id),
+        controller_id=request.controller_id,
+        subject_id=request.subject_id,
+        details={"asked": [task.system_code for task in asked], "left_here": sum(left.values())},
+    )
+    finish_recheck(request)
+    return request
+
+
+def finish_recheck(request: SubjectRequest) -> None:
+    """Close the request once every claim was looked at again; part of the verb that took in the last answer."""
+    if any(not task.check_result for task in _claims(request)):
+        return
+    request.state = step(RequestKind(request.kind), RequestState(request.state), RequestState.CLOSED)
+    request.closed_at = clock.now()
+    request.save(update_fields=["state", "closed_at"])
+    record(
+        actor=SERVICE,
+        action="request.closed",
+        target=("request", request.id),
+        controller_id=request.controller_id,
+        subject_id=request.subject_id,
+        details={"checks": [f"{task.system_code}: {task.check_result}" for task in _claims(request)]},
+    )
+    wake(CERTIFY)
+
+
+def _claims(request: SubjectRequest) -> list[Task]:
+    claims = Task.objects.filter(request=request, outcome__in=[Outcome.DONE, Outcome.NOTHING_FOUND])
+    return list(claims.order_by("position"))

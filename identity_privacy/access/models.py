@@ -1,0 +1,100 @@
+"""Controllers, the people who sign in, and their sign-in codes."""
+
+import zoneinfo
+from typing import ClassVar
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+from uuid_utils.compat import uuid7
+
+
+class Controller(models.Model):
+    """The brand that decides why and how data is used (GDPR Art. 4(7)); every other row belongs to one."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    code = models.SlugField(unique=True)
+    name = models.CharField(max_length=120)
+    host = models.CharField(max_length=253, unique=True, help_text="The host name of its portal")
+    country = models.CharField(max_length=2, help_text="ISO 3166 code of its establishment, for its public holidays")
+    time_zone = models.CharField(max_length=64, default="Europe/Berlin")
+    privacy_email = models.EmailField()
+
+    class Meta:
+        permissions = (("work_console", "Can work in the console for this controller"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The zone of its establishment, in which the law's days are counted."""
+        return zoneinfo.ZoneInfo(self.time_zone)
+
+
+class ControllerUserPermission(UserObjectPermissionBase):
+    """What a member of staff may do for a controller."""
+
+    content_object = models.ForeignKey(Controller, on_delete=models.CASCADE)
+
+
+class ControllerGroupPermission(GroupObjectPermissionBase):
+    """What a role may do for a controller."""
+
+    content_object = models.ForeignKey(Controller, on_delete=models.CASCADE)
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes the two kinds of user rows."""
+
+    def create_staff(self, username: str, password: str) -> "User":
+        """A member of staff, who may do nothing until granted a permission on a controller."""
+        user = User(username=username, is_staff=True)
+        user.set_password(password)
+        user.save()
+        return user
+
+    def for_subject(self, controller: Controller, subject_id: UUID) -> "User":
+        """The opaque user row of a person, made at their first sign-in; it holds no name and no address."""
+        user, _ = self.get_or_create(
+            subject_id=subject_id,
+            defaults={"controller": controller, "username": f"{uuid7()}@subject.invalid", "password": "!"},
+        )
+        return user
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """Somebody who signs in: staff by name, a data subject as an opaque UUID."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    username = models.CharField(max_length=150, unique=True)
+    controller = models.ForeignKey(Controller, on_delete=models.PROTECT, null=True, blank=True)
+    subject_id = models.UUIDField(null=True, blank=True, unique=True)
+    is_staff = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "username"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(is_staff=False) | models.Q(subject_id=None), name="nobody_is_staff_and_subject"
+            ),
+        )
+
+
+class SignInCode(models.Model):
+    """A code of six digits sent to an address; for an unknown address a decoy that no code can match."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    controller = models.ForeignKey(Controller, on_delete=models.CASCADE)
+    subject_id = models.UUIDField(null=True)
+    code_hash = models.CharField(max_length=128)
+    expires_at = models.DateTimeField()
+    attempts = models.PositiveSmallIntegerField(default=0)
+    used_at = models.DateTimeField(null=True)

@@ -1,0 +1,15 @@
+"""The project's own place among Django's apps."""
+
+from django.contrib.admin.apps import AdminConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class ConsoleConfig(AdminConfig):
+    """Django's admin, served by our own site; and the start-up of all floors."""
+
+    default_site = "identity_privacy.console.ConsoleSite"
+
+    def ready(self) -> None:
+        """Let each app register with the floors below what it offers (its module `startup`), once models are loaded."""
+        super().ready()
+        autodiscover_modules("startup")

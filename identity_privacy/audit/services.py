@@ -1,0 +1,161 @@
+"""The log's verbs: enter what was done, give entries their place, prove and verify."""
+
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Max
+
+from identity_privacy import clock
+from identity_privacy.actors import Actor
+from identity_privacy.audit import tiles
+from identity_privacy.audit.canonical import entry_bytes, entry_object
+from identity_privacy.audit.errors import LogAltered, NotYetSequenced
+from identity_privacy.audit.merkle import inclusion_proof, leaf_hash, root
+from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
+from identity_privacy.audit.note import signed_checkpoint
+from identity_privacy.crypto.reading import Reading
+
+BATCH = 5_000
+# The advisory lock of the sequencer on PostgreSQL: several may run, one works.
+SEQUENCER_LOCK = 0x6C6F67
+
+
+def record(
+    *,
+    actor: Actor,
+    action: str,
+    target: tuple[str, UUID | str],
+    controller_id: UUID | None,
+    subject_id: UUID | None = None,
+    reason: str = "",
+    details: Mapping[str, str | int | bool | list[str]] | None = None,
+) -> Entry:
+    """Enter one thing that was done, in the caller's own transaction.
+
+    `target` is `(kind, id)`; `details` hold ids, counts and codes, never a personal value.
+    """
+    return Entry.objects.create(
+        at=clock.now(),
+        actor_kind=actor.kind.value,
+        actor_id=actor.id,
+        action=action,
+        target_kind=target[0],
+        target_id=str(target[1]),
+        controller_id=controller_id,
+        subject_id=subject_id,
+        reason=reason,
+        details=dict(details or {}),
+    )
+
+
+def record_reading(reading: Reading) -> None:
+    """Enter a reading of personal data: who, whose (nobody named: many people's), for which purpose and why."""
+    record(
+        actor=reading.actor,
+        action="personal_data.read",
+        target=("subject", reading.subject_id or "all"),
+        controller_id=None,
+        subject_id=reading.subject_id,
+        reason=reading.reason,
+        details={"purpose": reading.purpose},
+    )
+
+
+def sequence() -> int:
+    """Give every entry without one its index, extend the tree and sign a checkpoint; says how many entries it took.
+
+    Right with several running at once: on PostgreSQL an advisory lock lets one work, on SQLite there is one writer.
+    """
+    total = 0
+    while taken := _sequence_batch():
+        total += taken
+    return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InclusionProof:
+    """That an entry stands in the log at `index`, under a signed checkpoint."""
+
+    entry: dict[str, object]
+    index: int
+    hashes: list[str]
+    checkpoint: str
+
+
+def prove_inclusion(entry_id: UUID, checkpoint: Checkpoint | None = None) -> InclusionProof:
+    """The proof that an entry is in the log, under `checkpoint` (the newest, if none is given).
+
+    Raises: NotYetSequenced.
+    """
+    checkpoint = checkpoint or latest_checkpoint()
+    place = Sequenced.objects.select_related("entry").filter(entry_id=entry_id).first()
+    if place is None or checkpoint is None or place.index >= checkpoint.size:
+        raise NotYetSequenced(str(entry_id))
+    hashes = inclusion_proof(place.index, checkpoint.size, tiles.TileReader())
+    return InclusionProof(
+        entry=entry_object(place.entry),
+        index=place.index,
+        hashes=[base64.b64encode(part).decode() for part in hashes],
+        checkpoint=checkpoint.note,
+    )
+
+
+def latest_checkpoint() -> Checkpoint | None:
+    """The newest signed statement of the log, if there is one."""
+    return Checkpoint.objects.order_by("-size").first()
+
+
+def verify_log() -> int:
+    """Check every sequenced entry, the tree and the newest checkpoint against each other; says how many entries.
+
+    Raises: LogAltered, naming the first bad entry.
+    """
+    checkpoint = latest_checkpoint()
+    size = checkpoint.size if checkpoint else 0
+    node = tiles.TileReader()
+    expected = 0
+    for place in Sequenced.objects.order_by("index").select_related("entry").iterator(chunk_size=2_000):
+        if place.index != expected:
+            raise LogAltered(f"entry {expected} is missing")
+        stored = leaf_hash(entry_bytes(place.entry))
+        if stored != bytes(place.leaf_hash) or stored != node(0, place.index):
+            raise LogAltered(f"entry {place.index} was changed")
+        expected += 1
+    if expected != size:
+        raise LogAltered(f"entry {min(expected, size)} is {'missing' if expected < size else 'not in a checkpoint'}")
+    if checkpoint and root(size, node) != bytes(checkpoint.root):
+        raise LogAltered("the tree does not lead to the signed root")
+    return size
+
+
+def export_lines() -> Iterator[bytes]:
+    """The log as JSON lines, one entry each in the order of the log; `offline.py` verifies them with the checkpoint."""
+    for place in Sequenced.objects.order_by("index").select_related("entry").iterator(chunk_size=2_000):
+        yield entry_bytes(place.entry) + b"\n"
+
+
+@transaction.atomic
+def _sequence_batch() -> int:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SEQUENCER_LOCK])
+    entries = list(Entry.objects.filter(sequenced=None).order_by("id")[:BATCH])
+    if not entries:
+        return 0
+    last = Sequenced.objects.aggregate(last=Max("index"))["last"]
+    size = 0 if last is None else last + 1
+    hashes = [leaf_hash(entry_bytes(entry)) for entry in entries]
+    Sequenced.objects.bulk_create(
+        Sequenced(index=size + at, entry=entry, leaf_hash=hashes[at]) for at, entry in enumerate(entries)
+    )
+    tiles.append(size, hashes)
+    size += len(entries)
+    top = root(size, tiles.TileReader())
+    Checkpoint.objects.create(
+        size=size, root=top, at=clock.now(), note=signed_checkpoint(settings.AUDIT_LOG_ORIGIN, size, top)
+    )
+    return len(entries)

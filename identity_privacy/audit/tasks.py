@@ -1,0 +1,11 @@
+"""Celery's way into the log."""
+
+from celery import shared_task
+
+from identity_privacy.audit import services
+
+
+@shared_task(name="audit.sequence")
+def sequence() -> None:
+    """Give new entries their place in the log."""
+    services.sequence()

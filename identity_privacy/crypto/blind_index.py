@@ -1,0 +1,50 @@
+"""Blind indexes: find a person by an identifier without being able to read it."""
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from uuid import UUID
+
+from identity_privacy.crypto.keys import index_key
+from identity_privacy.errors import Invalid
+
+
+def normalise(kind: str, value: str) -> str:
+    """The one spelling of an identifier, so that equal people meet: e-mail NFKC, case-folded, IDNA domain; phone E.164.
+
+    Raises: Invalid, for an e-mail address or phone number that is none.
+    """
+    text = unicodedata.normalize("NFKC", value).strip()
+    if kind == "email":
+        local, at, domain = text.casefold().rpartition("@")
+        try:
+            ascii_domain = domain.encode("idna").decode()
+        except UnicodeError:
+            ascii_domain = ""
+        if not (local and at and ascii_domain) or " " in local:
+            raise Invalid("this is not an e-mail address", field="email")
+        return f"{local}@{ascii_domain}"
+    if kind == "phone":
+        digits = re.sub(r"[\s().\-/]", "", text)
+        if not re.fullmatch(r"\+[1-9]\d{6,14}", digits):
+            raise Invalid("write the number with its country code, such as +49 30 123456", field="phone")
+        return digits
+    return text
+
+
+def blind_index(controller_id: UUID, kind: str, value: str) -> bytes:
+    """The index of one identifier, under the controller's own key; 32 bytes. Raises: Invalid."""
+    return BlindIndexer(controller_id, kind).of(value)
+
+
+class BlindIndexer:
+    """Computes many indexes of one kind with the key fetched once."""
+
+    def __init__(self, controller_id: UUID, kind: str) -> None:
+        self._kind = kind
+        self._key = index_key(controller_id, kind)
+
+    def of(self, value: str) -> bytes:
+        """The index of one value. Raises: Invalid."""
+        return hmac.digest(self._key, normalise(self._kind, value).encode(), hashlib.sha256)

@@ -1,0 +1,113 @@
+"""Sealed files: streamed, so that a large one needs little memory, and whole or not at all.
+
+    version byte 0x02 | nonce prefix (7 bytes) | chunks
+
+Each chunk is AES-256-GCM over at most 65,536 bytes with the nonce `prefix | counter (4 bytes) | 1 if last else 0` and
+the associated data of `seal.associated_data`. A chunk that is missing, moved, repeated or taken from another file does
+not open; nor does a file that was cut, since its last chunk says that it is the last.
+
+Source: Hoang, Reyhanitabar, Rogaway, Vizár: Online Authenticated-Encryption and its Nonce-Reuse Misuse-Resistance
+(2015), section 7, the STREAM construction.
+"""
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from identity_privacy.crypto.errors import UnreadableSeal, WrongPlace
+from identity_privacy.crypto.keys import Sealing
+from identity_privacy.crypto.reading import active_reading
+from identity_privacy.crypto.seal import associated_data
+
+VERSION = b"\x02"
+CHUNK_BYTES = 65_536
+TAG_BYTES = 16
+PREFIX_BYTES = 7
+
+
+class SealedWriter(io.RawIOBase):
+    """A file to write to whose bytes reach the disk sealed; it appears under its name only once it is complete."""
+
+    def __init__(self, path: Path, *, place: str, row_id: UUID, key_id: UUID) -> None:
+        super().__init__()
+        self._cipher = Sealing().cipher(key_id)
+        self._associated = associated_data(place, row_id, key_id)
+        self._path, self._unfinished = path, path.with_name(f".{path.name}.{os.getpid()}")
+        self._prefix, self._counter, self._waiting = os.urandom(PREFIX_BYTES), 0, bytearray()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: BinaryIO = self._unfinished.open("wb")
+        self._file.write(VERSION + self._prefix)
+
+    def writable(self) -> bool:
+        """It is only written."""
+        return True
+
+    def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]  # narrower than Buffer
+        """Take in some bytes; full chunks go to the disk sealed."""
+        self._waiting += data
+        while len(self._waiting) > CHUNK_BYTES:
+            self._seal(bytes(self._waiting[:CHUNK_BYTES]), is_last=False)
+            del self._waiting[:CHUNK_BYTES]
+        return len(data)
+
+    def finish(self) -> None:
+        """Write the last chunk and give the file its name."""
+        self._seal(bytes(self._waiting), is_last=True)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._unfinished.replace(self._path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.finish()
+        else:
+            self._file.close()
+            self._unfinished.unlink(missing_ok=True)
+
+    def _seal(self, chunk: bytes, *, is_last: bool) -> None:
+        nonce = _nonce(self._prefix, self._counter, is_last=is_last)
+        self._file.write(self._cipher.encrypt(nonce, chunk, self._associated))
+        self._counter += 1
+
+
+def open_file(path: Path, *, place: str, row_id: UUID, key_id: UUID) -> Iterator[bytes]:
+    """The bytes of a sealed file, chunk by chunk; take them inside a Reading.
+
+    Raises: OpenedWithoutReading; KeyDestroyed; UnreadableSeal; WrongPlace, where a chunk was changed, moved or cut.
+    """
+    cipher = active_reading().cipher(key_id)
+    return _chunks(path, cipher, associated_data(place, row_id, key_id))
+
+
+def _chunks(path: Path, cipher: AESGCM, associated: bytes) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        if file.read(1) != VERSION:
+            raise UnreadableSeal
+        prefix = file.read(PREFIX_BYTES)
+        chunk, counter = file.read(CHUNK_BYTES + TAG_BYTES), 0
+        while True:
+            following = file.read(CHUNK_BYTES + TAG_BYTES)
+            try:
+                yield cipher.decrypt(_nonce(prefix, counter, is_last=not following), chunk, associated)
+            except InvalidTag:
+                raise WrongPlace from None
+            if not following:
+                return
+            chunk, counter = following, counter + 1
+
+
+def _nonce(prefix: bytes, counter: int, *, is_last: bool) -> bytes:
+    return prefix + counter.to_bytes(4) + bytes([is_last])

@@ -1,0 +1,93 @@
+"""Ed25519 keys that sign checkpoints, certificates and webhooks; their public halves are published."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.db import IntegrityError, transaction
+from uuid_utils.compat import uuid7
+
+from identity_privacy import clock
+from identity_privacy.crypto.models import SigningKey
+from identity_privacy.crypto.providers import provider
+from identity_privacy.crypto.router import KEYS
+from identity_privacy.crypto.terms import SigningUse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicKey:
+    """A published key: 32 raw bytes, what it signs and since when."""
+
+    id: UUID
+    use: SigningUse
+    public_key: bytes
+    valid_from: datetime
+    valid_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """64 bytes of Ed25519 and the key that made them."""
+
+    key: PublicKey
+    signature: bytes
+
+
+def sign(use: SigningUse, message: bytes) -> Signature:
+    """Sign with the current key of this use. Source: RFC 8032."""
+    row = _current(use)
+    private = Ed25519PrivateKey.from_private_bytes(provider().unwrap(bytes(row.wrapped), _context(row.id, use)))
+    return Signature(key=_public(row), signature=private.sign(message))
+
+
+def private_key(use: SigningUse) -> Ed25519PrivateKey:
+    """The current private key of this use, for a caller that signs many messages in one go."""
+    row = _current(use)
+    return Ed25519PrivateKey.from_private_bytes(provider().unwrap(bytes(row.wrapped), _context(row.id, use)))
+
+
+def current_public_key(use: SigningUse) -> PublicKey:
+    """The key that signs now, made at its first use."""
+    return _public(_current(use))
+
+
+def public_keys() -> Sequence[PublicKey]:
+    """Every key that ever signed, for the published key set."""
+    return [_public(row) for row in SigningKey.objects.order_by("id")]
+
+
+def _current(use: SigningUse) -> SigningKey:
+    found = SigningKey.objects.filter(use=use, valid_until=None).first()
+    if found is not None:
+        return found
+    private = Ed25519PrivateKey.generate()
+    key_id = uuid7()
+    row = SigningKey(
+        id=key_id,
+        use=use,
+        public_key=private.public_key().public_bytes_raw(),
+        wrapped=provider().wrap(private.private_bytes_raw(), _context(key_id, use)),
+        valid_from=clock.now(),
+    )
+    try:
+        with transaction.atomic(using=KEYS):
+            row.save(force_insert=True)
+    except IntegrityError:  # another process made it first
+        return SigningKey.objects.get(use=use, valid_until=None)
+    return row
+
+
+def _context(key_id: UUID, use: SigningUse) -> bytes:
+    return b"signing key\x00" + key_id.bytes + use.encode()
+
+
+def _public(row: SigningKey) -> PublicKey:
+    return PublicKey(
+        id=row.id,
+        use=SigningUse(row.use),
+        public_key=bytes(row.public_key),
+        valid_from=row.valid_from,
+        valid_until=row.valid_until,
+    )

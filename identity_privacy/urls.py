@@ -1,0 +1,27 @@
+"""Every address of the service."""
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularAPIView
+
+from identity_privacy.crypto.api.jwks import KeySetView
+
+handler404 = "identity_privacy.problems.page_not_found"
+handler500 = "identity_privacy.problems.server_error"
+
+api: list[URLPattern | URLResolver] = [
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("", include("dsar.api.urls")),
+    path("", include("identity_privacy.access.api.urls")),
+    path("", include("identity_privacy.audit.api.urls")),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("console/", admin.site.urls),
+    path("api/v1/", include((api, "api"))),
+    path(".well-known/jwks.json", KeySetView.as_view(), name="jwks"),
+    path("", include("identity_privacy.access.portal")),
+    path("", include("profiles.portal")),
+    path("", include("consent.portal")),
+    path("", include("dsar.portal.urls")),
+]
