@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from identity_privacy.access.middleware import PortalRequest
-from identity_privacy.access.presence import for_subject
+from identity_privacy.access.presence import for_subject, is_fresh
 from identity_privacy.actors import Actor
 from identity_privacy.crypto.reading import Reading
 from identity_privacy.delivery.models import Link
@@ -35,6 +35,7 @@ class Fact:
     source: str
     recorded_at: datetime
     is_confirmed: bool
+    is_hidden: bool = False
     why: Sequence[str]
     who: Sequence[str]
 
@@ -54,12 +55,12 @@ def data(request: PortalRequest, subject_id: UUID) -> HttpResponse:
     """All that we know about the person who looks (GDPR Art. 15), opened for them and nobody else."""
     actor = Actor.subject(subject_id)
     with Reading(actor=actor, purpose="portal.my_data", subject_id=subject_id, reason="The person looks at their data"):
-        groups = _groups(request.controller.id, subject_id)
+        groups = _groups(request.controller.id, subject_id, shows_sensitive=is_fresh(request))
         context = {"current": "data", "groups": groups, "count": sum(len(group.facts) for group in groups)}
         return render(request, "profiles/data.html", context)
 
 
-def _groups(controller_id: UUID, subject_id: UUID) -> list[Group]:
+def _groups(controller_id: UUID, subject_id: UUID, *, shows_sensitive: bool) -> list[Group]:
     reasons = reasons_of(controller_id, subject_id)
     holders = [link.system for link in Link.objects.of_subject(subject_id)]
 
@@ -83,7 +84,8 @@ def _groups(controller_id: UUID, subject_id: UUID) -> list[Group]:
         Fact(
             category=(category := Category(row.definition.category)),
             label=row.definition.label,
-            value=row.value,
+            value=row.value if shows_sensitive or not row.definition.is_sensitive else "",
+            is_hidden=row.definition.is_sensitive and not shows_sensitive,
             source=row.source,
             recorded_at=row.recorded_at,
             is_confirmed=False,
