@@ -102,5 +102,4 @@ def replay_message(*, actor: Actor, message: Message) -> Message:
         details={"topic": message.topic},
     )
     wake(DELIVER)
-    message.refresh_from_db()
-    return message
+    return Message.objects.get(id=message.id)
