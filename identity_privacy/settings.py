@@ -201,6 +201,10 @@ CELERY_BEAT_SCHEDULE = {
         # Sweeps that no worker took in time do not pile up behind one another.
         "options": {"expires": DELIVERY_SWEEP_SECONDS},
     },
+    **{
+        name: {"task": name, "schedule": DELIVERY_SWEEP_SECONDS, "options": {"expires": DELIVERY_SWEEP_SECONDS}}
+        for name in ("dsar.fulfil", "dsar.answer", "dsar.recheck", "audit.sequence")
+    },
 }
 
 # --- API --------------------------------------------------------------------------------------------

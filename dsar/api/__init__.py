@@ -1,0 +1,1 @@
+"""Requests and tasks over the API."""

@@ -1,0 +1,115 @@
+"""Requests and where they stand, for staff: no personal data, not even a pseudonym."""
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.generics import ListAPIView
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from dsar.models import SubjectRequest, Task
+from identity_privacy.access.api.staff import WorksInConsole
+from identity_privacy.access.roles import controllers_for
+
+
+class TaskOutput(serializers.ModelSerializer[Task]):
+    """One system's part in a request."""
+
+    system = serializers.CharField(source="system_code")
+    check = serializers.CharField(source="check_result")
+
+    class Meta:
+        model = Task
+        fields = (
+            "id",
+            "system",
+            "state",
+            "outcome",
+            "check",
+            "reason",
+            "counts",
+            "evidence_kind",
+            "asked_at",
+            "accepted_at",
+            "reported_at",
+            "checked_at",
+        )
+
+
+class RequestOutput(serializers.ModelSerializer[SubjectRequest]):
+    """A request without its person."""
+
+    controller = serializers.CharField(source="controller.code")
+
+    class Meta:
+        model = SubjectRequest
+        fields: tuple[str, ...] = (
+            "reference",
+            "controller",
+            "kind",
+            "state",
+            "law",
+            "channel",
+            "received_at",
+            "due_on",
+            "answered_at",
+            "recheck_on",
+            "closed_at",
+        )
+
+
+class RequestDetailOutput(RequestOutput):
+    """The same with the reason of its date, and its plan."""
+
+    due_reason = serializers.DictField(child=serializers.CharField(allow_blank=True))
+    tasks = TaskOutput(many=True)
+
+    class Meta(RequestOutput.Meta):
+        fields = (*RequestOutput.Meta.fields, "due_reason", "tasks")
+
+
+class NewestFirst(CursorPagination):
+    """Ids are made in the order of time, so they page stably while rows are added."""
+
+    ordering = "-id"
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 200
+
+
+class RequestListView(ListAPIView[SubjectRequest]):
+    """The requests of the controllers that the caller works for."""
+
+    permission_classes = (WorksInConsole,)
+    serializer_class = RequestOutput
+    pagination_class = NewestFirst
+
+    def get_queryset(self) -> QuerySet[SubjectRequest]:
+        """Theirs and nobody else's."""
+        return _visible(self.request)
+
+    @extend_schema(operation_id="requests_list")
+    def get(self, request: Request, *args: object, **kwargs: object) -> Response:
+        """All requests, the newest first."""
+        return super().get(request, *args, **kwargs)
+
+
+class RequestView(APIView):
+    """One request."""
+
+    permission_classes = (WorksInConsole,)
+
+    @extend_schema(operation_id="request", responses=RequestDetailOutput)
+    def get(self, request: Request, reference: str) -> Response:
+        """Where a request stands, with its plan and the reason of its date."""
+        found = get_object_or_404(_visible(request).prefetch_related("tasks"), reference=reference)
+        return Response(RequestDetailOutput(found).data)
+
+
+def _visible(request: Request) -> QuerySet[SubjectRequest]:
+    return SubjectRequest.objects.filter(controller__in=controllers_for(request).values("pk")).select_related(
+        "controller"
+    )

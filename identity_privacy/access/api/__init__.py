@@ -1,0 +1,1 @@
+"""What the API asks of access: who calls, and for which controllers."""

@@ -1,0 +1,36 @@
+"""The proof that an audit entry stands in the log; here, because access decides who may see the entry."""
+
+from uuid import UUID
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from identity_privacy.access.api.staff import WorksInConsole
+from identity_privacy.access.roles import controllers_for
+from identity_privacy.audit.models import Entry
+from identity_privacy.audit.services import InclusionProof, prove_inclusion
+
+
+class ProofOutput(serializers.Serializer[InclusionProof]):
+    """An entry and the hashes that lead from it to the root of a signed checkpoint (RFC 6962, 2.1.1)."""
+
+    entry = serializers.DictField(help_text="The entry, of which the leaf hash is made as canonical JSON (RFC 8785)")
+    index = serializers.IntegerField()
+    hashes = serializers.ListField(child=serializers.CharField(), help_text="Base64, from the leaf upwards")
+    checkpoint = serializers.CharField(help_text="The signed note (C2SP tlog-checkpoint)")
+
+
+class EntryProofView(APIView):
+    """One entry's inclusion proof, for staff of the entry's controller."""
+
+    permission_classes = (WorksInConsole,)
+
+    @extend_schema(operation_id="audit_entry_proof", responses=ProofOutput)
+    def get(self, request: Request, entry_id: UUID) -> Response:
+        """Prove that the entry is in the log, under the newest checkpoint."""
+        entry = get_object_or_404(Entry, pk=entry_id, controller_id__in=controllers_for(request).values("pk"))
+        return Response(ProofOutput(prove_inclusion(entry.id)).data)

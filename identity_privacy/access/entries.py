@@ -1,0 +1,44 @@
+"""Audit entries as members of staff read them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from identity_privacy.access.models import User
+from identity_privacy.actors import ActorKind
+from identity_privacy.audit.models import Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRow:
+    """An entry and who did it, in words."""
+
+    entry: Entry
+    who: str
+
+    @property
+    def what(self) -> str:
+        """The action as words: "Request accepted"."""
+        return self.entry.action.replace(".", " ").replace("_", " ").capitalize()
+
+
+def entry_rows(entries: Sequence[Entry]) -> Sequence[EntryRow]:
+    """Entries with their actors in words; staff by their names in the console, people never."""
+    staff_ids = {UUID(entry.actor_id) for entry in entries if entry.actor_kind == ActorKind.USER}
+    names = dict(User.objects.filter(pk__in=staff_ids, is_staff=True).values_list("pk", "username"))
+    return [EntryRow(entry=entry, who=_who(entry, names)) for entry in entries]
+
+
+def _who(entry: Entry, names: Mapping[UUID, str]) -> str:
+    kind = ActorKind(entry.actor_kind)
+    if kind is ActorKind.USER:
+        return names.get(UUID(entry.actor_id), _("somebody of the staff"))
+    if kind is ActorKind.SERVICE:
+        return _("this service (%(part)s)") % {"part": entry.actor_id}
+    return {
+        ActorKind.SUBJECT: _("the person"),
+        ActorKind.SYSTEM: _("a linked system"),
+        ActorKind.STRANGER: _("somebody unknown"),
+    }[kind]

@@ -1,0 +1,236 @@
+r"""The one place where an error becomes an HTTP answer: RFC 9457 problem details.
+
+    HTTP/1.1 400 Bad Request
+    Content-Type: application/problem+json
+
+    {"type": "/problems/invalid", "title": "What was sent cannot be read", "status": 400,
+     "errors": [{"field": "outcome", "detail": "\"gone\" is not a valid choice."}]}
+
+`type` ends in the error's `code`, which never changes; `docs/reference/errors.md` lists them all.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Final, NotRequired, TypedDict
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.views import defaults
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from identity_privacy.errors import (
+    IntegrityFailure,
+    Invalid,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+    PartnerFailure,
+    Refused,
+    ServiceError,
+)
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+# Where paths belong to machines: there a page in HTML would be no answer.
+MACHINE_PATHS: Final = ("/api/", "/.well-known/")
+
+STATUS: Final[Mapping[type[ServiceError], int]] = {
+    Invalid: 400,
+    NotAuthenticated: 401,
+    NotPermitted: 403,
+    NotFound: 404,
+    Refused: 409,
+    IntegrityFailure: 500,
+    PartnerFailure: 502,
+    # What is none of these: a part of the service itself is not there at the moment.
+    ServiceError: 503,
+}
+
+# The framework's own errors, under the same codes as ours where they mean the same.
+_FRAMEWORK_CODES: Final[Mapping[int, type[ServiceError]]] = {
+    400: Invalid,
+    401: NotAuthenticated,
+    403: NotPermitted,
+    404: NotFound,
+}
+
+
+class FieldError(TypedDict):
+    """What is wrong with one field of what was sent; `field` is a dotted path into the body."""
+
+    field: str
+    detail: str
+
+
+class Problem(TypedDict):
+    """The body of every answer that is an error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: NotRequired[str]
+    errors: NotRequired[list[FieldError]]
+
+
+def status_of(error: type[ServiceError]) -> int:
+    """The HTTP status of an error, from the nearest of its base classes that has one."""
+    return next(STATUS[base] for base in error.__mro__ if base in STATUS)
+
+
+def problem_of(error: ServiceError) -> Problem:
+    """What the outside learns of an error: of broken integrity, only that something broke."""
+    if isinstance(error, IntegrityFailure):
+        return _problem(IntegrityFailure.code, IntegrityFailure.title, status_of(IntegrityFailure))
+    problem = _problem(error.code, error.title, status_of(type(error)))
+    if isinstance(error, Invalid):
+        problem["errors"] = [{"field": error.field, "detail": str(error)}]
+    elif str(error):
+        problem["detail"] = str(error)
+    return problem
+
+
+def exception_handler(error: Exception, context: Mapping[str, object]) -> Response | None:
+    """Answer an error that reached an API view; the framework calls this (`REST_FRAMEWORK["EXCEPTION_HANDLER"]`)."""
+    headers = {}
+    if isinstance(error, ServiceError):
+        problem = problem_of(error)
+        if isinstance(error, NotAuthenticated):
+            headers["WWW-Authenticate"] = "Webhook-Signature"  # a 401 names the way in (RFC 9110, 11.6.1)
+        if problem["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            logger.error("%s: %s", context["view"].__class__.__name__, error.code)
+    elif isinstance(error, exceptions.APIException | Http404 | PermissionDenied):
+        known = _as_framework_error(error)
+        problem = _framework_problem(known)
+        headers = {
+            name: str(value)
+            for name, value in (
+                ("WWW-Authenticate", getattr(known, "auth_header", None)),
+                ("Retry-After", getattr(known, "wait", None)),
+            )
+            if value
+        }
+    else:
+        return None
+    set_rollback()
+    return Response(problem, status=problem["status"], headers=headers, content_type=MEDIA_TYPE)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """`handler404`: a problem under the machines' paths, a page elsewhere."""
+    if request.path.startswith(MACHINE_PATHS):
+        return _answer(_problem(NotFound.code, NotFound.title, 404))
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """`handler500`: as `page_not_found`, and never a word of what broke."""
+    if request.path.startswith(MACHINE_PATHS):
+        return _answer(_problem(IntegrityFailure.code, IntegrityFailure.title, 500))
+    return defaults.server_error(request)
+
+
+def document(result: dict[str, object], **_kwargs: object) -> dict[str, object]:
+    """Add the problem answers to the OpenAPI schema: each operation gets those that its own shape can bring about."""
+    components = _mapping(result.setdefault("components", {}))
+    _mapping(components.setdefault("schemas", {}))["Problem"] = _PROBLEM_SCHEMA
+    for path, operation in _operations(result):
+        responses = _mapping(operation.setdefault("responses", {}))
+        for status, meaning in _possible(path, operation):
+            responses.setdefault(status, {"description": meaning, "content": _PROBLEM_CONTENT})
+    return result
+
+
+def _problem(code: str, title: str, status: int) -> Problem:
+    return {"type": f"/problems/{code}", "title": title, "status": status}
+
+
+def _answer(problem: Problem) -> HttpResponse:
+    return JsonResponse(problem, status=problem["status"], content_type=MEDIA_TYPE)
+
+
+def _as_framework_error(error: exceptions.APIException | Http404 | PermissionDenied) -> exceptions.APIException:
+    if isinstance(error, Http404):
+        return exceptions.NotFound()
+    if isinstance(error, PermissionDenied):
+        return exceptions.PermissionDenied()
+    return error
+
+
+def _framework_problem(error: exceptions.APIException) -> Problem:
+    ours = _FRAMEWORK_CODES.get(error.status_code)
+    if ours:
+        problem = _problem(ours.code, ours.title, error.status_code)
+    else:
+        code = str(error.default_code).replace("_", "-")
+        problem = _problem(code, HTTPStatus(error.status_code).phrase, error.status_code)
+    if isinstance(error, exceptions.ValidationError):
+        problem["errors"] = list(_field_errors(error.detail))
+    elif not isinstance(error, exceptions.NotFound):
+        problem["detail"] = str(error.detail)
+    return problem
+
+
+def _field_errors(detail: object, path: str = "") -> Iterator[FieldError]:
+    if isinstance(detail, Mapping):
+        for name, inner in detail.items():
+            own = "" if name == "non_field_errors" else str(name)
+            yield from _field_errors(inner, ".".join(part for part in (path, own) if part))
+    elif isinstance(detail, Sequence) and not isinstance(detail, str):
+        for index, inner in enumerate(detail):
+            nested = isinstance(inner, Mapping)
+            yield from _field_errors(inner, f"{path}.{index}" if nested else path)
+    else:
+        yield {"field": path, "detail": str(detail)}
+
+
+# --- The schema's part -------------------------------------------------------------------------------
+_PROBLEM_SCHEMA: Final[Mapping[str, object]] = {
+    "type": "object",
+    "description": "What went wrong, as RFC 9457 has it.",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference", "description": "Ends in the error's stable code."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "detail"],
+                "properties": {"field": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+    "example": {"type": "/problems/not-found", "title": "Not found", "status": 404},
+}
+_PROBLEM_CONTENT: Final[Mapping[str, object]] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
+def _operations(result: Mapping[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
+    for path, methods in _mapping(result["paths"]).items():
+        for operation in _mapping(methods).values():
+            yield path, _mapping(operation)
+
+
+def _possible(path: str, operation: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    if "requestBody" in operation:
+        yield "400", "What was sent cannot be read; `errors` names each field."
+        yield "413", "What was sent is too large."
+        yield "415", "What was sent is not JSON."
+    if operation.get("security"):
+        yield "401", "Nobody has signed in, or the signature is not right."
+    if "{" in path or operation.get("security"):
+        yield "404", "It does not exist, or not for you."
+    yield "406", "The answer cannot be had in the format that was asked for."
+    yield "default", "Any other error."
+
+
+def _mapping(value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise TypeError(value)
+    return value
