@@ -72,10 +72,11 @@ def test_each_system_knows_a_person_by_another_pseudonym(controller: Controller)
 
 def test_linking_twice_changes_nothing(controller: Controller) -> None:
     system, alice = make_system(controller, URL), uuid4()
-    link = {"subject_id": alice, "data_key_id": make_key(controller, alice), "account_id": "17"}
+    key = make_key(controller, alice)
 
-    first = link_subject(actor=DANA, system=system, **link)
-    again = link_subject(actor=DANA, system=system, **link)
+    first, again = (
+        link_subject(actor=DANA, system=system, subject_id=alice, data_key_id=key, account_id="17") for _ in range(2)
+    )
 
     assert (first.id, first.pairwise_id) == (again.id, again.pairwise_id)
 

@@ -33,7 +33,12 @@ def settle(report: Report) -> datetime | None:
     try:
         return _recorded(report)
     except PartnerFailure as failure:
-        failed = replace(report, outcome=AttemptOutcome.NOT_UNDERSTOOD, error=failure.code, is_final=failure.permanent)
+        failed = replace(
+            report,
+            outcome=AttemptOutcome.NOT_UNDERSTOOD,
+            error=str(failure) or failure.code,
+            is_final=failure.permanent,
+        )
     except Exception as error:
         # The worker's outermost loop: what a handler cannot record must neither end the drain nor be asked for again
         # at every lease's end. Only the kind is kept: the text may hold personal data.

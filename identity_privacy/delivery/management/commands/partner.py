@@ -27,17 +27,28 @@ class Command(BaseCommand):
         simulated.add_argument("--log", type=Path, help="File that gets one JSON line for each answer")
         simulated.add_argument("--delay", type=float, default=1.0, help="later: seconds until it reports")
 
-    def handle(self, **options: object) -> None:
+    def handle(
+        self,
+        *,
+        mode: Mode,
+        port: int,
+        secret: str,
+        inbound_secret: str,
+        private_key: str,
+        effects: Path,
+        log: Path | None,
+        delay: float,
+        **_: object,
+    ) -> None:
         """Run until told to stop."""
-        simulate(
-            Simulation(
-                mode=options["mode"],
-                port=options["port"],
-                secret=options["secret"],
-                inbound_secret=options["inbound_secret"],
-                private_key=options["private_key"],
-                effects=options["effects"],
-                log=options["log"],
-                delay_seconds=options["delay"],
-            )
+        simulation = Simulation(
+            mode=mode,
+            port=port,
+            secret=secret,
+            inbound_secret=inbound_secret,
+            private_key=private_key,
+            effects=effects,
+            log=log,
+            delay_seconds=delay,
         )
+        simulate(simulation)
