@@ -22,5 +22,7 @@ class PurposeReasons:
             if not decide(basis, standing.get(purpose.id)).allowed:
                 continue
             is_agreed = basis is LegalBasis.CONSENT
-            reasons[purpose.code] = _("%(use)s, because you said yes") % {"use": purpose.name} if is_agreed else purpose.name
+            reasons[purpose.code] = (
+                _("%(use)s, because you said yes") % {"use": purpose.name} if is_agreed else purpose.name
+            )
         return reasons

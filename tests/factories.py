@@ -115,7 +115,9 @@ def make_purpose(
     return purpose
 
 
-def make_request(controller: Controller, subject_id: UUID, kind: RequestKind, *, accepted: bool = True) -> SubjectRequest:
+def make_request(
+    controller: Controller, subject_id: UUID, kind: RequestKind, *, accepted: bool = True
+) -> SubjectRequest:
     request = submit_request(
         actor=Actor.subject(subject_id),
         controller=controller,

@@ -13,20 +13,19 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from dsar import law, services
 from dsar.models import SubjectRequest
+from dsar.portal.person import address_of
 from dsar.portal.wording import number
 from dsar.terms import Channel, RequestKind, RequestState
 from identity_privacy.access import presence
-from identity_privacy.access.errors import CodeNotAccepted
+from identity_privacy.access.forms import CodeForm
 from identity_privacy.access.middleware import PortalRequest
-from identity_privacy.access.portal import CodeForm
 from identity_privacy.access.presence import for_subject
-from identity_privacy.access.services import request_sign_in_code, sign_in_with_code
+from identity_privacy.access.services import request_sign_in_code
 from identity_privacy.actors import Actor
 from identity_privacy.clock import today
-from identity_privacy.crypto.reading import Reading
 from identity_privacy.delivery.models import Link, System
-from profiles.models import Attribute, Identifier
-from profiles.terms import Category, IdentifierKind
+from profiles.models import Attribute
+from profiles.terms import Category
 
 _LAW: Final = "gdpr"
 
@@ -44,7 +43,7 @@ class Heap:
 @require_safe
 @for_subject
 def choose(request: PortalRequest, subject_id: UUID) -> HttpResponse:
-    """What would you like to ask for?"""
+    """Ask what the person would like: a copy, or an erasure."""
     return render(request, "dsar/choose.html", {"current": "requests"})
 
 
@@ -60,7 +59,7 @@ def check(request: PortalRequest, subject_id: UUID, kind: str) -> HttpResponse:
     if request.method == "POST":
         if presence.is_fresh(request):
             return _submit(request, subject_id, asked)
-        code = request_sign_in_code(controller=request.controller, email=_address(subject_id))
+        code = request_sign_in_code(controller=request.controller, email=address_of(subject_id))
         presence.await_code(request, code)
         return redirect("dsar:code", kind)
     return render(request, f"dsar/check_{asked.value}.html", _what_would_happen(request, subject_id))
@@ -72,19 +71,12 @@ def check(request: PortalRequest, subject_id: UUID, kind: str) -> HttpResponse:
 def code(request: PortalRequest, subject_id: UUID, kind: str) -> HttpResponse:
     """Take the code; with the right one the request is sent."""
     asked = _kind(kind)
-    code_id = presence.awaited_code(request)
-    if code_id is None:
+    if presence.awaited_code(request) is None:
         return redirect("dsar:check", kind)
     form = CodeForm(request.POST if request.method == "POST" else None)
-    if form.is_valid():
-        try:
-            user = sign_in_with_code(code_id=code_id, code=form.cleaned_data["code"])
-        except CodeNotAccepted as error:
-            form.add_error("code", str(error))
-        else:
-            presence.sign_in(request, user)
-            # Somebody else's code signs somebody else in, but sends nothing in this person's name.
-            return _submit(request, subject_id, asked) if user.subject_id == subject_id else redirect("dsar:home")
+    if user := presence.enter_code(request, form):
+        # Somebody else's code signs somebody else in, but sends nothing in this person's name.
+        return _submit(request, subject_id, asked) if user.subject_id == subject_id else redirect("dsar:home")
     context = {"current": "requests", "form": form, "kind": kind, "is_erasure": asked is RequestKind.ERASURE}
     return render(request, "dsar/code.html", context)
 
@@ -98,7 +90,7 @@ def _submit(request: PortalRequest, subject_id: UUID, kind: RequestKind) -> Http
             subject_id=subject_id,
             kind=kind,
             channel=Channel.PORTAL,
-            contact_email=_address(subject_id),
+            contact_email=address_of(subject_id),
         )
         if row.state == RequestState.RECEIVED:
             services.accept_request(actor=Actor.service("portal"), request=row)
@@ -110,17 +102,6 @@ def _kind(kind: str) -> RequestKind:
     if kind not in RequestKind.values:
         raise Http404
     return RequestKind(kind)
-
-
-def _address(subject_id: UUID) -> str:
-    """The address that the person is told at: the one they have shown to be theirs, else any."""
-    addresses = Identifier.objects.filter(profile_id=subject_id, kind=IdentifierKind.EMAIL)
-    address = addresses.exclude(verified_at=None).first() or addresses.first()
-    if address is None:
-        return ""
-    actor = Actor.subject(subject_id)
-    with Reading(actor=actor, purpose="portal.contact", subject_id=subject_id, reason="To send a code or an answer"):
-        return address.value
 
 
 def _what_would_happen(request: PortalRequest, subject_id: UUID) -> dict[str, object]:

@@ -9,17 +9,22 @@ from uuid import UUID
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dsar import services
 from dsar.models import SubjectRequest, Task
+from dsar.packages import open_package
 from dsar.portal import truth
+from dsar.portal.person import address_of
 from dsar.portal.systems import Bar, SystemRow, Tag, bar_of, row_of
 from dsar.portal.truth import Truth
+from dsar.portal.wording import number
 from dsar.terms import RequestKind, RequestState
 from identity_privacy.access import presence
+from identity_privacy.access.forms import CodeForm
 from identity_privacy.access.middleware import PortalRequest
 from identity_privacy.access.presence import at_controller, for_subject
+from identity_privacy.access.services import request_sign_in_code
 from identity_privacy.actors import Actor
 from identity_privacy.clock import today
 from identity_privacy.crypto.reading import Reading
@@ -85,7 +90,9 @@ def follow(request: PortalRequest, reference: str) -> HttpResponse:
 def sent(request: PortalRequest, reference: str) -> HttpResponse:
     """The confirmation: what we have, the next date, what happens now."""
     row = _mine(request, reference)
-    return render(request, "dsar/sent.html", {"current": "requests", "row": row, "is_erasure": row.kind == RequestKind.ERASURE})
+    return render(
+        request, "dsar/sent.html", {"current": "requests", "row": row, "is_erasure": row.kind == RequestKind.ERASURE}
+    )
 
 
 @never_cache
@@ -119,6 +126,41 @@ def certificate(request: PortalRequest, reference: str) -> HttpResponse:
     )
 
 
+@never_cache
+@require_POST
+@at_controller
+def package(request: PortalRequest, reference: str) -> HttpResponse:
+    """The person's copy, opened for them; it takes a fresh code, and each time it is taken is on record."""
+    row = _mine(request, reference)
+    if not row.package_name:
+        raise Http404
+    if not presence.is_fresh(request):
+        presence.await_code(request, request_sign_in_code(controller=row.controller, email=address_of(row.subject_id)))
+        return redirect("dsar:package-code", reference)
+    with Reading(
+        actor=Actor.subject(row.subject_id),
+        purpose="portal.package",
+        subject_id=row.subject_id,
+        reason="The person takes their copy",
+    ):
+        content = b"".join(open_package(row))
+    name = f"{row.reference}.zip"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(content, content_type="application/zip", headers=headers)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@for_subject
+def package_code(request: PortalRequest, subject_id: UUID, reference: str) -> HttpResponse:
+    """Take the code; back on the request's page the copy can be had for five minutes."""
+    row = _mine(request, reference)
+    form = CodeForm(request.POST if request.method == "POST" else None)
+    if presence.enter_code(request, form):
+        return redirect("dsar:request", row.reference)
+    return render(request, "dsar/package_code.html", {"current": "requests", "form": form, "row": row})
+
+
 def _mine(request: PortalRequest, reference: str) -> SubjectRequest:
     """The request, for the person who asked or the session in which they did; else it does not exist."""
     rows = SubjectRequest.objects.of(request.controller.id).filter(reference=reference)
@@ -136,7 +178,9 @@ def _rows(row: SubjectRequest, tasks: Sequence[Task]) -> list[SystemRow]:
     does = dict(System.objects.filter(id__in=[task.system_id for task in tasks]).values_list("id", "what_it_does"))
     again = _next_tries(tasks)
     return [
-        row_of(task, row, what_it_does=does.get(task.system_id, "") if task.system_id else "", next_try=again.get(task.id))
+        row_of(
+            task, row, what_it_does=does.get(task.system_id, "") if task.system_id else "", next_try=again.get(task.id)
+        )
         for task in tasks
     ]
 
@@ -149,7 +193,12 @@ def _next_tries(tasks: Sequence[Task]) -> Mapping[UUID, datetime]:
 
 def _fingerprint(row: SubjectRequest, rows: Sequence[SystemRow]) -> str:
     """Changes when anything that the page says changes, but not when a next try only moves."""
-    parts = [row.state, row.package_name, str(_has_certificate(row)), *(f"{system.id}{system.standing.name}" for system in rows)]
+    parts = [
+        row.state,
+        row.package_name,
+        str(_has_certificate(row)),
+        *(f"{system.id}{system.standing.name}" for system in rows),
+    ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -158,15 +207,18 @@ def _context(
 ) -> dict[str, object]:
     day = today(request.controller.zone)
     has_certificate = _has_certificate(row)
+    places = [system for system, task in zip(rows, tasks, strict=True) if not task.is_own()]
     return {
         "current": "requests",
         "row": row,
         "tag": truth.tag_of(row, today=day),
         "truth": truth.truth_of(row, tasks),
         "own": [system for system, task in zip(rows, tasks, strict=True) if task.is_own()],
-        "places": [system for system, task in zip(rows, tasks, strict=True) if not task.is_own()],
+        "places": places,
+        "places_in_words": number(len(places)),
         "timeline": truth.timeline_of(row, tasks, today=day),
         "why": truth.why_this_date(row),
+        "kept": truth.what_we_keep(),
         "seen": seen,
         # Once all is answered and the certificate is there, nothing changes for weeks.
         "polls": row.is_open() or (row.state == RequestState.ANSWERED and not has_certificate),
@@ -174,8 +226,9 @@ def _context(
         "can_withdraw": row.state == RequestState.RECEIVED
         or (row.state == RequestState.FULFILLING and row.kind == RequestKind.ACCESS),
         "has_certificate": has_certificate,
+        "is_fresh": presence.is_fresh(request),
     }
 
 
 def _has_certificate(row: SubjectRequest) -> bool:
-    return SubjectRequest.objects.filter(id=row.id).exclude(certificate=None).exists()
+    return SubjectRequest.objects.filter(id=row.id, certificate__isnull=False).exists()

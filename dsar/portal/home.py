@@ -15,16 +15,14 @@ from consent.models import ConsentEvent, ConsentState, Purpose
 from consent.terms import ConsentAction
 from dsar.models import SubjectRequest
 from dsar.portal.following import summaries
+from dsar.portal.person import given_name_of
 from identity_privacy.access import presence
 from identity_privacy.access.middleware import PortalRequest
 from identity_privacy.access.presence import at_controller
-from identity_privacy.actors import Actor
-from identity_privacy.crypto.reading import Reading
 from identity_privacy.delivery.models import Link
 from profiles.models import Attribute, Identifier
 
 _LATELY: Final = 3
-_GIVEN_NAME: Final = "given_name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +40,10 @@ def home(request: PortalRequest) -> HttpResponse:
     """The signed-in person's home; a followed request, for somebody erased; else the sign-in."""
     if request.subject_id:
         return _home_of(request, request.subject_id)
-    followed = SubjectRequest.objects.of(request.controller.id).filter(id=presence.followed(request)).first()
-    if followed:
-        return redirect("dsar:request", followed.reference)
+    if followed_id := presence.followed(request):
+        followed = SubjectRequest.objects.of(request.controller.id).filter(id=followed_id).first()
+        if followed:
+            return redirect("dsar:request", followed.reference)
     return redirect("access:sign-in")
 
 
@@ -54,7 +53,7 @@ def _home_of(request: PortalRequest, subject_id: UUID) -> HttpResponse:
     yes = ConsentState.objects.of(subject_id).filter(action=ConsentAction.GIVEN)
     context = {
         "current": "home",
-        "given_name": _given_name(subject_id),
+        "given_name": given_name_of(subject_id),
         "facts": Attribute.objects.about(subject_id).count() + Identifier.objects.filter(profile_id=subject_id).count(),
         "reasons": Purpose.objects.of(controller.id).not_asked().count() + yes.count(),
         "companies": Link.objects.of_subject(subject_id).count(),
@@ -63,15 +62,6 @@ def _home_of(request: PortalRequest, subject_id: UUID) -> HttpResponse:
         "lately": _lately(request, subject_id),
     }
     return render(request, "dsar/home.html", context)
-
-
-def _given_name(subject_id: UUID) -> str:
-    name = Attribute.objects.about(subject_id).filter(definition__code=_GIVEN_NAME).first()
-    if name is None:
-        return ""
-    actor = Actor.subject(subject_id)
-    with Reading(actor=actor, purpose="portal.greeting", subject_id=subject_id, reason="To greet them by name"):
-        return name.value.title()
 
 
 def _lately(request: PortalRequest, subject_id: UUID) -> list[Event]:

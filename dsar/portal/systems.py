@@ -147,7 +147,11 @@ def bar_of(tasks: Sequence[Task], kind: str) -> Bar:
     # Grouped by what they look like, so that the key has one line for each kind of segment.
     standings.sort(key=lambda standing: list(_KEY_ORDER).index(standing))
     counts = Counter(standings)
-    key = [KeyEntry(_SEGMENTS[standing], _KEY_ORDER[standing](counts[standing])) for standing in _KEY_ORDER if counts[standing]]
+    key = [
+        KeyEntry(_SEGMENTS[standing], _KEY_ORDER[standing](counts[standing]))
+        for standing in _KEY_ORDER
+        if counts[standing]
+    ]
     words = ngettext("%(count)s place: %(parts)s", "%(count)s places: %(parts)s", len(tasks)) % {
         "count": len(tasks),
         "parts": listed([entry.words for entry in key]),
@@ -182,7 +186,8 @@ def _own_tag(task: Task, request: SubjectRequest, standing: Standing) -> Tag:
         return Tag("ok", "check", _("Erased here"))
     if standing is Standing.SENT_COPY:
         return Tag("ok", "check", _("Put together"))
-    return standing.value
+    tag: Tag = standing.value
+    return tag
 
 
 def _own_sentence(task: Task, request: SubjectRequest) -> str:

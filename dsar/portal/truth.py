@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from itertools import groupby
 from typing import Final
 
 from django.utils import timezone
@@ -48,11 +49,11 @@ _NOT_SAID: Final[Mapping[Standing, Callable[[int], str]]] = {
     Standing.ACCEPTED: lambda n: ngettext("%(n)s is working on it", "%(n)s are working on it", n),
     Standing.ASKED: lambda n: ngettext("%(n)s has not answered yet", "%(n)s have not answered yet", n),
     Standing.PLANNED: lambda n: ngettext("%(n)s is asked next", "%(n)s are asked next", n),
-    Standing.KEPT: lambda n: ngettext(
-        "%(n)s keeps something and says why", "%(n)s keep something and say why", n
-    ),
+    Standing.KEPT: lambda n: ngettext("%(n)s keeps something and says why", "%(n)s keep something and say why", n),
     Standing.CAME_BACK: lambda n: ngettext(
-        "%(n)s had data of yours once more and was asked again", "%(n)s had data of yours once more and were asked again", n
+        "%(n)s had data of yours once more and was asked again",
+        "%(n)s had data of yours once more and were asked again",
+        n,
     ),
     Standing.FAILED: lambda n: ngettext("%(n)s could not do it", "%(n)s could not do it", n),
 }
@@ -90,7 +91,8 @@ def timeline_of(request: SubjectRequest, tasks: Sequence[Task], *, today: date) 
     """What comes and what happened, newest first."""
     zone = timezone.get_current_timezone()
     to_come = sorted(_to_come(request, today), reverse=True, key=lambda step: step[0])
-    happened = sorted(_happened(request, tasks), reverse=True, key=lambda step: step[0])
+    # What happened at one moment keeps its order, read upwards like the rest.
+    happened = reversed(sorted(_happened(request, tasks, today), key=lambda step: step[0]))
     return [
         *(Step(words=words, when=on_weekday(day), is_to_come=True) for day, words in to_come),
         *(Step(words=words, when=at_moment(moment.astimezone(zone)), is_to_come=False) for moment, words in happened),
@@ -109,8 +111,21 @@ def why_this_date(request: SubjectRequest) -> list[str]:
             gettext("That is %(day)s, which is not a working day, so the next one counts.")
             % {"day": on_weekday(date.fromisoformat(reasons["unrolled_on"]))}
         )
-    lines.append(sentence(listed([article for article in (reasons["article"], reasons.get("roll_article")) if article])))
+    lines.append(
+        sentence(listed([article for article in (reasons["article"], reasons.get("roll_article")) if article]))
+    )
     return lines
+
+
+def what_we_keep() -> list[str]:
+    """What stays here after an erasure, and why, a line each."""
+    return [
+        gettext(
+            "Proof of your choices: what you agreed to and when, because we must be able to prove it (Art. 7(1) GDPR)."
+        ),
+        gettext("The audit record: that you asked, and what we did (Art. 5(2) GDPR). It holds no personal data."),
+        gettext("Your e-mail, until this request has ended, so that we can tell you how it ended. Then it goes too."),
+    ]
 
 
 def _own(request: SubjectRequest, tasks: Sequence[Task]) -> str:
@@ -118,7 +133,9 @@ def _own(request: SubjectRequest, tasks: Sequence[Task]) -> str:
     if request.kind == RequestKind.ACCESS:
         if request.package_name:
             return gettext("Your copy is ready.")
-        return gettext("We have put our own part together.") if is_ready else gettext("We are putting your copy together.")
+        return (
+            gettext("We have put our own part together.") if is_ready else gettext("We are putting your copy together.")
+        )
     return gettext("Our own copy is erased.") if is_ready else gettext("We are about to erase our own copy.")
 
 
@@ -160,41 +177,59 @@ def _to_come(request: SubjectRequest, today: date) -> Iterator[tuple[date, str]]
         yield request.keys_backup_ends_on, gettext("The last backups of the key to your data end")
 
 
-def _happened(request: SubjectRequest, tasks: Sequence[Task]) -> Iterator[tuple[datetime, str]]:
+def _happened(request: SubjectRequest, tasks: Sequence[Task], today: date) -> Iterator[tuple[datetime, str]]:
     yield request.received_at, gettext("You asked us, and showed that it was you")
     if request.accepted_at:
-        yield request.accepted_at, (
-            gettext("We accepted your request and stopped all use of your data")
-            if request.kind == RequestKind.ERASURE
-            else gettext("We accepted your request")
+        yield (
+            request.accepted_at,
+            (
+                gettext("We accepted your request and stopped all use of your data")
+                if request.kind == RequestKind.ERASURE
+                else gettext("We accepted your request")
+            ),
         )
+    for done_at in (task.reported_at for task in tasks if task.is_own() and task.reported_at):
+        yield (
+            done_at,
+            (
+                gettext("We erased our own copy")
+                if request.kind == RequestKind.ERASURE
+                else gettext("We put our own part together")
+            ),
+        )
+    places = [task for task in tasks if not task.is_own()]
+    yield from _asked(places)
+    for task in places:
+        yield from _of_place(task, request)
     if request.answered_at:
         yield request.answered_at, gettext("All places had answered, and we told you")
-    if request.closed_at:
-        yield request.closed_at, (
-            gettext("You withdrew this request")
-            if request.state == RequestState.WITHDRAWN
-            else gettext("This request ended")
-        )
-    if request.keys_backup_ends_on:
+    if request.keys_backup_ends_on and request.keys_backup_ends_on <= today:
         ended = timezone.make_aware(datetime.combine(request.keys_backup_ends_on, time.min))
         yield ended, gettext("The last backups of the key to your data ended")
-    for task in tasks:
-        yield from _of_place(task, request)
+    if request.closed_at:
+        yield (
+            request.closed_at,
+            (
+                gettext("You withdrew this request")
+                if request.state == RequestState.WITHDRAWN
+                else gettext("This request ended")
+            ),
+        )
+
+
+def _asked(places: Sequence[Task]) -> Iterator[tuple[datetime, str]]:
+    """Places asked within the same minute are one step."""
+    asked = sorted((task.asked_at, task.system_name) for task in places if task.asked_at)
+    for _minute, together in groupby(asked, key=lambda place: place[0].replace(second=0, microsecond=0)):
+        (moment, name), *others = together
+        if others:
+            yield moment, gettext("We asked %(places)s places") % {"places": number(1 + len(others))}
+        else:
+            yield moment, gettext("We asked %(name)s") % {"name": name}
 
 
 def _of_place(task: Task, request: SubjectRequest) -> Iterator[tuple[datetime, str]]:
     facts = {"name": task.system_name}
-    if task.is_own():
-        if task.reported_at:
-            yield task.reported_at, (
-                gettext("We erased our own copy")
-                if request.kind == RequestKind.ERASURE
-                else gettext("We put our own part together")
-            )
-        return
-    if task.asked_at:
-        yield task.asked_at, gettext("We asked %(name)s") % facts
     if task.accepted_at and task.accepted_at != task.reported_at:
         yield task.accepted_at, gettext("%(name)s accepted our message") % facts
     if task.reported_at:

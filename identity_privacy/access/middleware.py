@@ -19,9 +19,9 @@ class PortalRequest(HttpRequest):
 def controller_by_host(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Set `request.controller` by host name and `request.subject_id` by session, and show times in the controller's zone.
+    """Set `request.controller` by host name and `request.subject_id` by session.
 
-    A person who signed in at one controller is nobody at another.
+    Times are shown in the controller's zone. A person who signed in at one controller is nobody at another.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:

@@ -13,8 +13,11 @@ from django.contrib.auth import login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from identity_privacy.access.errors import CodeNotAccepted
+from identity_privacy.access.forms import CodeForm
 from identity_privacy.access.middleware import PortalRequest
 from identity_privacy.access.models import SignInCode, User
+from identity_privacy.access.services import sign_in_with_code
 from identity_privacy.clock import now
 
 P = ParamSpec("P")
@@ -65,8 +68,22 @@ def awaited_code(request: HttpRequest) -> UUID | None:
     return UUID(code_id) if code_id else None
 
 
-def sign_in(request: HttpRequest, user: User) -> None:
-    """Make this session the person's, under a new session key, so that nobody can have planted the old one."""
+def enter_code(request: HttpRequest, form: CodeForm) -> User | None:
+    """Sign in by the code in the form; a code that is not accepted becomes an error of the form."""
+    code_id = awaited_code(request)
+    if code_id is None or not form.is_valid():
+        return None
+    try:
+        user = sign_in_with_code(code_id=code_id, code=form.cleaned_data["code"])
+    except CodeNotAccepted as error:
+        form.add_error("code", str(error))
+        return None
+    _sign_in(request, user)
+    return user
+
+
+def _sign_in(request: HttpRequest, user: User) -> None:
+    # Under a new session key, so that nobody can have planted the old one.
     request.session.pop(_CODE, None)
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
     request.session.cycle_key()
@@ -76,7 +93,7 @@ def sign_in(request: HttpRequest, user: User) -> None:
 def is_fresh(request: HttpRequest) -> bool:
     """Whether a code was entered here in the last five minutes: enough for an act that cannot be undone."""
     signed_in_at = request.session.get(_SIGNED_IN_AT)
-    return bool(signed_in_at) and now() - datetime.fromisoformat(signed_in_at) < FRESH
+    return signed_in_at is not None and now() - datetime.fromisoformat(signed_in_at) < FRESH
 
 
 def follow(request: HttpRequest, request_id: UUID) -> None:
