@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils.translation import get_language, ngettext
@@ -56,7 +56,9 @@ def choices(request: PortalRequest, subject_id: UUID) -> HttpResponse:
 def switch(request: PortalRequest, subject_id: UUID, code: str) -> HttpResponse:
     """Say yes or no to one use; `on` says what is wanted, so that a form sent twice does no harm."""
     purpose = get_object_or_404(Purpose.objects.of(request.controller.id).asked(), code=code)
-    wants = request.POST.get("on") == "yes"
+    if (answer := request.POST.get("on")) not in {"yes", "no"}:
+        return HttpResponseBadRequest()
+    wants = answer == "yes"
     standing = ConsentState.objects.of(subject_id).filter(purpose=purpose).first()
     if standing is None or wants != (standing.action == ConsentAction.GIVEN):
         was_given = standing is not None and standing.action == ConsentAction.GIVEN
@@ -80,12 +82,14 @@ def switch(request: PortalRequest, subject_id: UUID, code: str) -> HttpResponse:
 @for_subject
 def answer_all(request: PortalRequest, subject_id: UUID) -> HttpResponse:
     """Say yes, or no, to every use that asks."""
+    if (answer := request.POST.get("answer")) not in {"accept", "refuse"}:
+        return HttpResponseBadRequest()
     services.answer_all(
         actor=Actor.subject(subject_id),
         controller=request.controller,
         subject_id=subject_id,
         locale=_locale(),
-        is_yes=request.POST.get("answer") == "accept",
+        is_yes=answer == "accept",
     )
     return redirect("consent:choices")
 

@@ -1,0 +1,36 @@
+"""Through the portal's door as a browser goes: address, code from the mail, in."""
+
+import re
+
+from django.test import Client
+
+from identity_privacy.actors import Actor
+from identity_privacy.crypto.reading import Reading
+from identity_privacy.delivery.models import Message
+
+
+def code_sent() -> str:
+    """The six digits of the newest code mail."""
+    message = Message.objects.filter(topic="sign_in_code").order_by("-id")[0]
+    with Reading(actor=Actor.service("test"), purpose="read the mail", subject_id=None, reason="test"):
+        text = message.body["text"]
+    found = re.search(r"\b\d{6}\b", text)
+    assert found
+    return found.group()
+
+
+def codes_sent() -> int:
+    return Message.objects.filter(topic="sign_in_code").count()
+
+
+def stranger(host: str = "localhost") -> Client:
+    """A browser that nobody has signed in with."""
+    return Client(headers={"host": host})
+
+
+def signed_in(email: str, *, host: str = "localhost") -> Client:
+    client = stranger(host)
+    client.post("/sign-in/", {"email": email})
+    response = client.post("/sign-in/code/", {"code": code_sent()})
+    assert response.status_code == 302, response.content
+    return client
