@@ -1,7 +1,10 @@
 """The project's own place among Django's apps."""
 
 from django.contrib.admin.apps import AdminConfig
+from django.core.checks import register
 from django.utils.module_loading import autodiscover_modules
+
+from identity_privacy.checks import check_settings
 
 
 class ConsoleConfig(AdminConfig):
@@ -12,4 +15,5 @@ class ConsoleConfig(AdminConfig):
     def ready(self) -> None:
         """Let each app register with the floors below what it offers (its module `startup`), once models are loaded."""
         super().ready()
+        register(check_settings)
         autodiscover_modules("startup")

@@ -180,13 +180,7 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 2.0
 # A wake-up that cannot be sent must not hold up the page that caused it: the sweep finds the row.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0}
 if CELERY_BROKER_URL.startswith("embedded://"):
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "data_folder_in": str(VAR_DIR / "broker" / "messages"),
-        "data_folder_out": str(VAR_DIR / "broker" / "messages"),
-        "control_folder": str(VAR_DIR / "broker" / "control"),
-        "polling_interval": 0.1,
-        "store_processed": False,
-    }
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"folder": str(VAR_DIR / "broker"), "polling_interval": 0.1}
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 # Development only: linked systems on http://127.0.0.1 are allowed.
 ALLOW_LOOPBACK_PARTNERS = env.bool("ALLOW_LOOPBACK_PARTNERS", default=False)

@@ -31,7 +31,9 @@ def answer_due() -> int:
     ids = list(complete.values_list("id", flat=True))
     for request_id in ids:
         answer_request(request_id=request_id)
-    lacking = Q(state=RequestState.ANSWERED, certificate=None) | Q(state=RequestState.CLOSED, supplement=None)
+    lacking = Q(state=RequestState.ANSWERED, certificate__isnull=True) | Q(
+        state=RequestState.CLOSED, supplement__isnull=True
+    )
     due = SubjectRequest.objects.filter(lacking).exclude(answered_at=None)
     uncertified = list(due.exclude(kind=RequestKind.ACCESS, state=RequestState.CLOSED).values_list("id", flat=True))
     if uncertified:

@@ -1,0 +1,50 @@
+"""Where the demonstration lives, and the settings that it runs with, in this process and in those that it starts."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from django.conf import settings
+
+FOLDER = settings.BASE_DIR / "var" / "demo"
+LOGS = FOLDER / "logs"
+SAMPLE = settings.BASE_DIR / "samples" / "febrl"
+
+SETTINGS = {
+    "VAR_DIR": str(FOLDER),
+    "ALLOW_LOOPBACK_PARTNERS": "true",  # its linked systems are on this machine
+    "DELIVERY_RETRY_BASE_SECONDS": "0.5",  # so that a refusal is not waited for
+    "DELIVERY_SWEEP_SECONDS": "2",
+    "AUDIT_LOG_ORIGIN": "lindwerk.example/audit",
+}
+# The demonstration is of the embedded default: these would move it elsewhere.
+LEFT_OUT = ("DATABASE_URL", "DATABASE_KEYS_URL", "CELERY_BROKER_URL", "ROOT_KEY_URL", "PRODUCTION", "EMAIL_URL")
+
+
+def enter() -> None:
+    """Start this command anew with the demonstration's settings, unless it has them."""
+    if os.environ.get("VAR_DIR") == str(FOLDER):
+        return
+    kept = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
+    os.execve(sys.executable, [sys.executable, *sys.argv], {**kept, **SETTINGS})  # noqa: S606  # this very command
+
+
+def folder_of(name: str) -> Path:
+    """A folder of the demonstration's own, made at its first use."""
+    path = FOLDER / name
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def mail_url(mailbox: Path) -> str:
+    """The setting that has mail written into a folder; its path is read behind three slashes."""
+    return f"filemail:///{mailbox}"
+
+
+def write_sign_ins(passwords: Mapping[str, str]) -> None:
+    """Keep the made-up staff's passwords for `serve`, readable by the owner alone."""
+    path = FOLDER / "sign-ins.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(dict(passwords)))

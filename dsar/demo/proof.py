@@ -1,0 +1,111 @@
+"""Proof that an erased person's values no longer open: every living key is tried on every value there is of them."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.apps import apps
+
+from identity_privacy.crypto.errors import WrongPlace
+from identity_privacy.crypto.fields import EncryptedField
+from identity_privacy.crypto.keys import unwrap
+from identity_privacy.crypto.models import ControllerKey, DataKey
+from identity_privacy.crypto.seal import associated_data, open_sealed
+from identity_privacy.crypto.terms import KeyKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """One sealed value as it stands in a database file."""
+
+    place: str
+    row_id: UUID
+    key_id: UUID
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """How many values were tried with how many keys, and how many opened."""
+
+    values: int
+    keys: int
+    opened: int
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """A consistent copy of a live SQLite database."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(target)) as copy:
+        live.backup(copy)
+
+
+def values_of(database: Path) -> list[Value]:
+    """Every sealed value of a database file, whatever its table."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return list(_values(connection))
+
+
+def split(values: Sequence[Value], living: Mapping[UUID, AESGCM]) -> tuple[list[Value], list[Value]]:
+    """Values whose own key lives, and those whose key does not."""
+    return [one for one in values if one.key_id in living], [one for one in values if one.key_id not in living]
+
+
+def living_keys() -> dict[UUID, AESGCM]:
+    """Every data key of the live keys database, unwrapped."""
+    return unwrap(DataKey.objects.select_related("controller_key"))
+
+
+def keys_of(subject_id: UUID) -> list[UUID]:
+    """The ids of a person's own data keys."""
+    found = DataKey.objects.filter(subject_id=subject_id, kind=KeyKind.PROFILE)
+    return list(found.values_list("id", flat=True))
+
+
+def keys_in_copy(database: Path, key_ids: Sequence[UUID]) -> dict[UUID, AESGCM]:
+    """These data keys from a copy of the keys database, unwrapped."""
+    keks = {row.id.hex: row for row in ControllerKey.objects.all()}
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        rows = connection.execute("SELECT id, controller_key_id, owner_id, wrapped FROM crypto_datakey").fetchall()
+    wanted = {key_id.hex for key_id in key_ids}
+    return unwrap(
+        DataKey(id=UUID(key), controller_key=keks[kek], owner_id=UUID(owner), wrapped=wrapped)
+        for key, kek, owner, wrapped in rows
+        if key in wanted
+    )
+
+
+def try_own(values: Sequence[Value], keys: Mapping[UUID, AESGCM]) -> Trial:
+    """Try on every value the key that it names."""
+    opened = sum(_opens(value, value.key_id, keys[value.key_id]) for value in values)
+    return Trial(values=len(values), keys=1, opened=opened)
+
+
+def try_all(values: Sequence[Value], keys: Mapping[UUID, AESGCM]) -> Trial:
+    """Try every key on every value, at the value's own place and at the place that it would have under that key."""
+    opened = sum(any(_opens(value, key_id, cipher) for key_id, cipher in keys.items()) for value in values)
+    return Trial(values=len(values), keys=len(keys), opened=opened)
+
+
+def _opens(value: Value, key_id: UUID, cipher: AESGCM) -> bool:
+    for bound_to in {value.key_id, key_id}:
+        try:
+            open_sealed(cipher, value.sealed, associated_data(value.place, value.row_id, bound_to))
+        except WrongPlace:
+            continue
+        return True
+    return False
+
+
+def _values(connection: sqlite3.Connection) -> Iterator[Value]:
+    for model in apps.get_models():
+        for field in model._meta.get_fields():
+            if isinstance(field, EncryptedField):
+                # Names of our own tables and columns, never input.
+                statement = f"SELECT id, data_key_id, {field.column} FROM {model._meta.db_table}"  # noqa: S608
+                for row_id, key_id, sealed in connection.execute(f"{statement} WHERE {field.column} IS NOT NULL"):
+                    yield Value(place=field.place, row_id=UUID(row_id), key_id=UUID(key_id), sealed=sealed)

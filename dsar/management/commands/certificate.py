@@ -1,0 +1,32 @@
+"""`manage.py certificate verify FILE --key KEY`."""
+
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+
+from identity_privacy.audit.offline import certificate_checks, report
+
+
+class Command(BaseCommand):
+    """Completion certificates."""
+
+    help = "Verify a completion certificate offline, against a key that you have from somewhere else."
+    requires_system_checks: Sequence[str] = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """The file and the keys that are trusted."""
+        commands = parser.add_subparsers(dest="verb", required=True)
+        verify = commands.add_parser("verify", help="Check the signatures, the proofs and the systems' signed answers")
+        verify.add_argument("file", type=Path)
+        verify.add_argument("--key", action="append", default=[], help="base64 key, or sha256: and its fingerprint")
+
+    def handle(self, *, file: Path, key: list[str], **_: object) -> None:
+        """Say each check; exit status 1 where one fails."""
+        try:
+            status = report(certificate_checks(file, key), self.stdout.write)
+        except OSError as error:
+            raise CommandError(str(error)) from None
+        if status:
+            raise SystemExit(status)

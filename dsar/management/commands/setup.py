@@ -1,0 +1,27 @@
+"""`manage.py setup`."""
+
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from identity_privacy.crypto.providers import root_key_path, write_root_key
+from identity_privacy.crypto.router import KEYS
+
+
+class Command(BaseCommand):
+    """Make the databases and the root key."""
+
+    help = "Make or update both databases, and the root key unless there is one; safe to repeat."
+    # There may be no database to check yet; `migrate` checks it afterwards.
+    requires_system_checks: Sequence[str] = ()
+
+    def handle(self, *, verbosity: int, **_: object) -> None:
+        """Folders, databases, root key."""
+        settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
+        call_command("migrate", verbosity=verbosity)
+        call_command("migrate", database=KEYS, verbosity=verbosity)
+        path = root_key_path()
+        if path is not None and write_root_key(path) and verbosity:
+            self.stdout.write(f"made a root key at {path}; keep a copy apart from both databases")
