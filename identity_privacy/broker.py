@@ -1,43 +1,42 @@
-"""A Celery broker that needs no server: kombu's filesystem transport, with files that appear and go whole.
+"""A Celery broker that needs no server: a folder with one file for each message, which appear and go whole.
 
-The stock channel writes a message under its final name, so that a worker may take it half-written: the worker exits
-and the message is gone. Here every write goes to a hidden name and is renamed, and a message is taken by renaming it,
-inside the one folder: each step is whole or has not happened. What a killed worker had taken is lost; the database is
-the truth, and a sweep finds it.
+`<time>_<id>.<queue>.msg` is a message that waits. Every write goes to a hidden name and is renamed; a message is taken
+by renaming it: each step has happened or has not. (kombu's own filesystem channel writes under the final name, so that
+a worker may take half a message: the worker exits and the message is gone; and it keeps a table of queues that two
+processes starting together can spoil. Here the routing key is the queue's name.) What a killed worker had taken is
+lost; the database is the truth, and a sweep finds it.
 """
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty
-from time import monotonic_ns
+from time import time_ns
 from typing import Any
 
-from kombu.transport import TRANSPORT_ALIASES, filesystem
+from kombu.transport import TRANSPORT_ALIASES, virtual
 from kombu.utils.json import dumps, loads
 from uuid_utils.compat import uuid7
 
 TRANSPORT_ALIASES["embedded"] = "identity_privacy.broker:Transport"
 
 
-class Channel(filesystem.Channel):
-    """Puts, takes and binds by rename."""
+class Channel(virtual.Channel):
+    """Puts and takes by rename, in the folder that the transport option `folder` names."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        self._folder = Path(self.data_folder_in)
-        for folder in (self._folder, self.control_folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def __init__(self, connection: "Transport", **kwargs: object) -> None:
+        super().__init__(connection, **kwargs)
+        options: dict[str, str] = connection.client.transport_options  # type: ignore[union-attr, assignment]  # set by then
+        self._folder = Path(options["folder"])
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _put(self, queue: str, message: object, **kwargs: object) -> None:
-        _write_whole(self._folder / f"{monotonic_ns():020}_{uuid7()}.{queue}.msg", dumps(message))
+        hidden = self._folder / f".{uuid7()}"
+        hidden.write_text(dumps(message))
+        hidden.rename(self._folder / f"{time_ns():020}_{uuid7()}.{queue}.msg")
 
     def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
-        for name in sorted(os.listdir(self._folder)):
-            if name.partition(".")[2] != f"{queue}.msg":
-                continue
+        for name in self._waiting(queue):
             taken = self._folder / f".{name}"
             try:
                 (self._folder / name).rename(taken)
@@ -48,29 +47,25 @@ class Channel(filesystem.Channel):
             return payload
         raise Empty
 
-    def _queue_bind(self, exchange: str, routing_key: str | None, pattern: str | None, queue: str | None) -> None:
-        # Worker, beat and web process start together: each must see a whole table, and none may lose another's row.
-        row = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")
-        file: Path = self._exchange_file(exchange)  # type: ignore[attr-defined]  # missing in the stubs
-        with self._binding():
-            table = self.get_table(exchange)
-            if row not in table:
-                _write_whole(file, dumps([row, *table]))
+    def _size(self, queue: str) -> int:
+        return len(self._waiting(queue))
 
-    @contextmanager
-    def _binding(self) -> Iterator[None]:
-        with (self.control_folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _purge(self, queue: str) -> int:
+        waiting = self._waiting(queue)
+        for name in waiting:
+            (self._folder / name).unlink(missing_ok=True)
+        return len(waiting)
+
+    def _lookup(self, exchange: str, routing_key: str, default: str | None = None) -> list[str]:
+        return [routing_key]
+
+    def _waiting(self, queue: str) -> Sequence[str]:
+        return sorted(name for name in os.listdir(self._folder) if name.partition(".")[2] == f"{queue}.msg")
 
 
-class Transport(filesystem.Transport):
+class Transport(virtual.Transport):
     """`embedded://` in a broker URL."""
 
     Channel = Channel
-
-
-def _write_whole(path: Path, text: str) -> None:
-    hidden = path.with_name(f".{uuid7()}.new")
-    hidden.write_text(text)
-    hidden.rename(path)
+    default_port = 0
+    driver_type = driver_name = "embedded"

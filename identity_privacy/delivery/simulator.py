@@ -59,6 +59,7 @@ class Simulation:
     effects: Path
     log: Path | None = None
     delay_seconds: float = 1.0
+    think_seconds: float = 0.0
     refusals: int = 2
 
 
@@ -89,7 +90,9 @@ class Shop:
             cursor.execute("BEGIN IMMEDIATE")
             done = cursor.execute("SELECT result FROM effect WHERE webhook_id = ?", (webhook_id,)).fetchone()
             if done is None:
-                result = json.dumps({"type": topic, "task": message.get("task"), **self._effect(cursor, topic, message)})
+                result = json.dumps(
+                    {"type": topic, "task": message.get("task"), **self._effect(cursor, topic, message)}
+                )
                 cursor.execute("INSERT INTO effect VALUES (?, ?, ?, ?)", (webhook_id, topic, result, at))
             else:
                 result = str(done[0])
@@ -149,6 +152,7 @@ class Partner:
         if self._simulation.mode == Mode.FLAKY and count <= self._simulation.refusals:
             return self._answered(webhook_id, topic, web.Response(status=503))
         result = self._shop.carry_out(webhook_id, message)
+        await asyncio.sleep(self._simulation.think_seconds)
         if self._simulation.mode == Mode.LATER and "result_url" in message:
             report = asyncio.create_task(self._report(str(message["result_url"]), result))
             self._reports.add(report)

@@ -26,6 +26,7 @@ class Command(BaseCommand):
         simulated.add_argument("--effects", type=Path, required=True, help="SQLite file of what it received and did")
         simulated.add_argument("--log", type=Path, help="File that gets one JSON line for each answer")
         simulated.add_argument("--delay", type=float, default=1.0, help="later: seconds until it reports")
+        simulated.add_argument("--think", type=float, default=0.0, help="Seconds between its effect and its answer")
 
     def handle(
         self,
@@ -38,6 +39,7 @@ class Command(BaseCommand):
         effects: Path,
         log: Path | None,
         delay: float,
+        think: float,
         **_: object,
     ) -> None:
         """Run until told to stop."""
@@ -50,5 +52,6 @@ class Command(BaseCommand):
             effects=effects,
             log=log,
             delay_seconds=delay,
+            think_seconds=think,
         )
         simulate(simulation)
