@@ -6,6 +6,7 @@ from pathlib import Path
 
 # Set before our settings are read: no test may touch the files of a service that runs from this folder.
 os.environ["VAR_DIR"] = str(Path(__file__).resolve().parent.parent / "var" / "tests")
+os.environ.setdefault("LOG_LEVEL", "WARNING")
 
 from identity_privacy.settings import *  # noqa: F403
 
@@ -16,3 +17,4 @@ CELERY_BROKER_URL = "memory://"
 # Passwords cost half a second each by design; here only their use matters.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["*"]
+STATIC_ROOT = None  # nothing is collected: the finders serve what the pages ask for
