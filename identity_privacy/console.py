@@ -22,7 +22,7 @@ from django.utils.functional import Promise
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 
-from identity_privacy.access.models import User
+from identity_privacy.access.models import Controller, User
 from identity_privacy.access.roles import controllers_for
 from identity_privacy.actors import Actor
 
@@ -183,7 +183,7 @@ class ConsoleSite(AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Staff who work in the console of at least one controller."""
-        return controllers_for(request).exists()
+        return bool(self._controllers(request))
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """The console's pages and nothing else of the admin's."""
@@ -191,7 +191,7 @@ class ConsoleSite(AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """What every page of the console needs."""
-        controllers = list(controllers_for(request).order_by("name"))
+        controllers = self._controllers(request)
         return {
             "site_title": self.site_title,
             "site_header": " · ".join(controller.name for controller in controllers) or self.site_header,
@@ -210,6 +210,14 @@ class ConsoleSite(AdminSite):
             "admin/index.html",
             {**self.each_context(request), "title": self.index_title, **self.today(request), **(extra_context or {})},
         )
+
+    def _controllers(self, request: HttpRequest) -> list[Controller]:
+        # Asked several times for each page, so looked up once; a request's rights do not change on its way.
+        known: list[Controller] | None = getattr(request, "console_controllers", None)
+        if known is None:
+            known = list(controllers_for(request).order_by("name"))
+            request.console_controllers = known  # type: ignore[attr-defined]  # read above
+        return known
 
     def _places(self, request: HttpRequest) -> list[Place]:
         place = partial(self._place, request)

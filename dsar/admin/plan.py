@@ -113,7 +113,7 @@ class Step:
 
     def tries(self) -> str:
         """How often our message went out, and why it failed last."""
-        if self.message is None:
+        if self.message is None or not self.message.attempt_count:
             return ""
         count = self.message.attempt_count
         tried = ngettext("%(count)d try", "%(count)d tries", count) % {"count": count}

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from dsar.admin.due import Due, due_of, why_due
 from dsar.admin.plan import Step, holds_up, steps_of
 from dsar.models import SubjectRequest
-from dsar.terms import RequestState
+from dsar.terms import RequestKind, RequestState
 from identity_privacy.access.entries import EntryRow, entry_rows
 from identity_privacy.access.roles import controllers_for
 from identity_privacy.audit.models import Entry
@@ -23,6 +23,7 @@ from identity_privacy.delivery.models import Message
 from identity_privacy.tags import Tag
 
 LONGEST_TIMELINE = 100
+WISHES = {RequestKind.ACCESS: _("Get a copy"), RequestKind.ERASURE: _("Erase")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,11 @@ class RequestRow:
 
     request: SubjectRequest
     steps: Sequence[Step]
+
+    @property
+    def wish(self) -> str:
+        """What the person wants, in two words."""
+        return str(WISHES[RequestKind(self.request.kind)])
 
     @property
     def due(self) -> Due:
@@ -146,7 +152,7 @@ class SubjectRequestAdmin(ConsoleAdmin[SubjectRequest]):
         """The plan, the timeline and the date."""
         shown = request_rows([row])[0]
         return {
-            "title": f"{row.get_kind_display()}, {row.reference}",
+            "title": f"{shown.wish}, {row.reference}",
             "row": shown,
             "timeline": timeline_of(shown),
         }

@@ -36,7 +36,7 @@ def _who(entry: Entry, names: Mapping[UUID, str]) -> str:
     if kind is ActorKind.USER:
         return names.get(UUID(entry.actor_id), _("somebody of the staff"))
     if kind is ActorKind.SERVICE:
-        return _("this service (%(part)s)") % {"part": entry.actor_id}
+        return _("this service")
     return {
         ActorKind.SUBJECT: _("the person"),
         ActorKind.SYSTEM: _("a linked system"),

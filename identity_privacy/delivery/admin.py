@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from identity_privacy.access.roles import controllers_for
 from identity_privacy.console import ConsoleAdmin, actor_of, back
-from identity_privacy.delivery.health import Health, health_of
+from identity_privacy.delivery.health import Health, health_of, systems_needing_person
 from identity_privacy.delivery.models import Message, System
 from identity_privacy.delivery.services import replay_message
 from identity_privacy.delivery.terms import MessageState
@@ -63,7 +63,7 @@ def message_row(message: Message) -> MessageRow:
     state = MessageState(message.state)
     tag = STATES[state]
     if state == MessageState.PENDING and message.failure_count:
-        tag = Tag(kind="keep", icon="clock", words=_("Tried again"))
+        tag = Tag(kind="keep", icon="clock", words=_("Tried again soon"))
     return MessageRow(message=message, about=str(TOPICS.get(message.topic, message.topic)), tag=tag)
 
 
@@ -79,7 +79,7 @@ class SystemAdmin(ConsoleAdmin[System]):
 
     def count(self, request: HttpRequest) -> int | None:
         """How many need a person."""
-        return sum(health.needs_person for health in health_of(controllers_for(request)))
+        return systems_needing_person(controllers_for(request))
 
     def rows(self, request: HttpRequest, objects: Sequence[System]) -> Sequence[Health]:
         """The health of each, the troubled first."""

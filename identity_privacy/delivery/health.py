@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -43,8 +43,8 @@ class Health:
 
     @property
     def is_well(self) -> bool:
-        """Whether nothing is the matter with it."""
-        return not self.needs_person and not self.counts.failing
+        """Whether it has answered, and nothing is the matter with it."""
+        return self.answered_at is not None and not self.needs_person and not self.counts.failing
 
     def tag(self) -> Tag:
         """Its state in a word or two."""
@@ -54,9 +54,9 @@ class Health:
             return Tag(kind="bad", icon="triangle", words=_("Needs a person"))
         if self.counts.failing:
             return Tag(kind="keep", icon="clock", words=_("Does not answer"))
-        if self.answered_at or self.counts.waiting:
+        if self.answered_at:
             return Tag(kind="ok", icon="check", words=_("Well"))
-        return Tag(kind="wait", icon="clock", words=_("Not asked yet"))
+        return Tag(kind="wait", icon="clock", words=_("No answer yet") if self.counts.waiting else _("Not asked yet"))
 
     def sentence(self) -> str:
         """Its state in a sentence, with the cause and what happens next."""
@@ -99,9 +99,10 @@ def health_of(controllers: QuerySet[Controller]) -> Sequence[Health]:
     last_words = systems.values_list(
         "pk",
         Subquery(latest.filter(state=MessageState.DELIVERED).values("delivered_at")[:1]),
-        Subquery(latest.exclude(state=MessageState.DELIVERED).exclude(last_error="").values("last_error")[:1]),
+        Subquery(latest.dead().values("last_error")[:1]),
+        Subquery(latest.pending().filter(failure_count__gt=0).values("last_error")[:1]),
     )
-    answers = {pk: (answered_at, cause or "") for pk, answered_at, cause in last_words}
+    answers = {pk: (at, given_up_for or failed_for or "") for pk, at, given_up_for, failed_for in last_words}
     found = [
         Health(
             system=system,
@@ -112,6 +113,12 @@ def health_of(controllers: QuerySet[Controller]) -> Sequence[Health]:
         for system in systems
     ]
     return sorted(found, key=lambda health: (not health.needs_person, health.is_well))
+
+
+def systems_needing_person(controllers: QuerySet[Controller]) -> int:
+    """How many linked systems do not mend by themselves; one query."""
+    systems = System.objects.filter(controller__in=controllers.values("pk"))
+    return systems.filter(Q(is_active=False) | Exists(Message.objects.dead().filter(system=OuterRef("pk")))).count()
 
 
 def stuck_messages(controllers: QuerySet[Controller]) -> Sequence[Stuck]:
