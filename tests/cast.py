@@ -35,13 +35,20 @@ class Cast:
     charlie: UUID
 
 
-def enter(*, host: str = "localhost") -> Cast:
-    """Bring everybody on stage; Lindwerk's portal is at `host`."""
+def enter(*, host: str = "localhost", endpoint: str = "") -> Cast:
+    """Bring everybody on stage; Lindwerk's portal is at `host`, its systems listen at `endpoint` if one is given."""
     lindwerk = make_controller(host=host)
     otherwerk = make_controller("otherwerk", "Otherwerk", OTHER_HOST)
-    shop = make_system(lindwerk, "shop", name="Kassenwerk", what_it_does="Runs the till of our shop.")
+    shop = make_system(
+        lindwerk, "shop", name="Kassenwerk", what_it_does="Runs the till of our shop.", endpoint=endpoint
+    )
     mailer = make_system(
-        lindwerk, "mailer", name="Postbote", what_it_does="Sends our newsletter.", categories=("contact",)
+        lindwerk,
+        "mailer",
+        name="Postbote",
+        what_it_does="Sends our newsletter.",
+        categories=("contact",),
+        endpoint=endpoint,
     )
     return Cast(
         lindwerk=lindwerk,

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from dsar.models import SubjectRequest, Task
 from dsar.portal.systems import Standing, bar_of, row_of, standing_of
@@ -112,12 +113,12 @@ def test_a_poll_is_answered_only_when_something_changed(cast: Cast, alice: Clien
 
 
 def test_the_list_of_requests_costs_the_same_for_one_and_for_many_places(
-    cast: Cast, alice: Client, django_assert_max_num_queries: pytest.FixtureRequest
+    cast: Cast, alice: Client, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     make_request(cast.lindwerk, cast.alice, RequestKind.ACCESS)
     make_request(cast.lindwerk, cast.alice, RequestKind.ERASURE)
 
-    with django_assert_max_num_queries(8):  # type: ignore[operator]  # the fixture is a context manager's factory
+    with django_assert_max_num_queries(8):
         alice.get("/requests/")
 
 
