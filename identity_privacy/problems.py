@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, NotRequired, TypedDict
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions
@@ -113,6 +113,8 @@ def exception_handler(error: Exception, context: Mapping[str, object]) -> Respon
             )
             if value
         }
+    elif isinstance(error, RequestDataTooBig):
+        problem = _problem("too-large", "What was sent is too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     else:
         return None
     set_rollback()

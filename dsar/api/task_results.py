@@ -48,12 +48,12 @@ class TaskResultView(APIView):
         operation_id="task_result",
         request=TaskResultInput,
         responses=TaskStateOutput,
+        auth=[{"webhookSignature": []}],  # type: ignore[list-item]  # the package types it too narrowly
         parameters=[
             OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.HEADER, required=True, description=words)
             for name, words in (
                 ("webhook-id", "Yours to choose; the same on every try"),
                 ("webhook-timestamp", "Unix seconds, at most five minutes from now"),
-                ("webhook-signature", "v1 with the inbound secret, or v1a with your Ed25519 key"),
             )
         ],
     )

@@ -5,6 +5,7 @@ from django.test import Client
 
 from identity_privacy.access.models import User
 from identity_privacy.audit.models import Entry
+from identity_privacy.clock import now
 from identity_privacy.delivery.models import Message
 from identity_privacy.delivery.terms import MessageState
 from tests.cast import Cast
@@ -78,9 +79,7 @@ def test_the_list_is_filtered_by_state_and_system(browser: Client, dead_letter: 
 
 
 def test_the_page_of_a_message_shows_its_tries(browser: Client, dead_letter: Message) -> None:
-    dead_letter.attempts.create(
-        number=1, at=dead_letter.dead_at, duration_ms=12, outcome="no_answer", error="connection refused"
-    )
+    dead_letter.attempts.create(number=1, at=now(), duration_ms=12, outcome="no_answer", error="connection refused")
     page = browser.get(page_of(dead_letter)).text
     assert "connection refused" in page
     assert dead_letter.webhook_id in page

@@ -1,0 +1,53 @@
+"""The log's checkpoint and proofs, and our public keys, over HTTP."""
+
+import base64
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from django.test import Client
+
+from identity_privacy.audit.models import Entry
+from identity_privacy.audit.services import latest_checkpoint, sequence
+from identity_privacy.crypto.signing import sign
+from identity_privacy.crypto.terms import SigningUse
+from tests.cast import Cast
+
+CHECKPOINT = "/api/v1/audit/checkpoint/"
+KEYS = "/.well-known/jwks.json"
+
+
+def test_anybody_may_read_the_newest_checkpoint(anybody: Client, stage: Cast) -> None:
+    assert anybody.get(CHECKPOINT).status_code == 404
+    sequence()
+    checkpoint = latest_checkpoint()
+    assert checkpoint
+    answer = anybody.get(CHECKPOINT).json()
+    assert (answer["size"], answer["note"]) == (checkpoint.size, checkpoint.note)
+
+
+def test_staff_get_the_inclusion_proof_of_their_controllers_entries(
+    browser: Client, stranger: Client, anybody: Client, stage: Cast
+) -> None:
+    entry = Entry.objects.filter(controller_id=stage.lindwerk.pk).earliest("id")
+    proof = f"/api/v1/audit/entries/{entry.pk}/proof/"
+    answer = browser.get(proof)
+    assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-yet-sequenced")
+    sequence()
+    found = browser.get(proof).json()
+    assert found["entry"]["action"] == entry.action
+    assert found["checkpoint"] == anybody.get(CHECKPOINT).json()["note"]
+    assert stranger.get(proof).status_code == 404
+    assert anybody.get(proof).status_code == 401
+
+
+def test_a_published_key_verifies_what_we_sign(anybody: Client, stage: Cast) -> None:
+    made = sign(SigningUse.CHECKPOINT, b"message")
+    keys = {key["kid"]: key for key in anybody.get(KEYS).json()["keys"]}
+    key = keys[str(made.key.id)]
+    assert (key["kty"], key["crv"], key["alg"], key["signs"]) == ("OKP", "Ed25519", "EdDSA", "checkpoint")
+    raw = base64.urlsafe_b64decode(key["x"] + "=")
+    Ed25519PublicKey.from_public_bytes(raw).verify(made.signature, b"message")
+
+
+def test_a_published_key_holds_no_private_half(anybody: Client, stage: Cast) -> None:
+    sign(SigningUse.CHECKPOINT, b"message")
+    assert all("d" not in key for key in anybody.get(KEYS).json()["keys"])
