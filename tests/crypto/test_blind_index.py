@@ -1,0 +1,64 @@
+"""One person has one spelling, whatever was typed; and nobody reads it from the index."""
+
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from identity_privacy.crypto.blind_index import blind_index, normalise
+from identity_privacy.errors import Invalid
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "normal"),
+    [
+        ("email", " Alice.Brandt@Example.ORG ", "alice.brandt@example.org"),
+        ("email", "straße@example.org", "strasse@example.org"),
+        ("email", "alice@BÜCHER.example", "alice@xn--bcher-kva.example"),
+        ("email", "ａｌｉｃｅ@example.org", "alice@example.org"),
+        ("phone", "+49 30 / 123-456 (7)", "+49301234567"),
+        ("source_record", " rec-1-org ", "rec-1-org"),
+    ],
+)
+def test_equal_people_meet(kind: str, typed: str, normal: str) -> None:
+    assert normalise(kind, typed) == normal
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed"),
+    [
+        ("email", "alice"),
+        ("email", "@example.org"),
+        ("email", "alice@"),
+        ("email", "a b@example.org"),
+        ("email", "alice@" + "a" * 70 + ".org"),
+        ("phone", "030 123456"),
+        ("phone", "+0301234567"),
+        ("phone", "+49 30 abc"),
+    ],
+)
+def test_what_is_none_is_refused_with_the_field(kind: str, typed: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        normalise(kind, typed)
+    assert refused.value.field == kind
+    assert typed not in str(refused.value)
+
+
+@given(st.text(), st.sampled_from(["email", "phone", "source_record"]))
+def test_normalising_twice_changes_nothing(text: str, kind: str) -> None:
+    try:
+        once = normalise(kind, text)
+    except Invalid:
+        return
+    assert normalise(kind, once) == once
+
+
+@pytest.mark.django_db
+def test_an_index_is_of_one_controller_and_one_kind() -> None:
+    one, other = uuid4(), uuid4()
+    index = blind_index(one, "email", "alice@example.org")
+    assert index == blind_index(one, "email", "ALICE@example.org")
+    assert len(index) == 32
+    assert index != blind_index(other, "email", "alice@example.org")
+    assert index != blind_index(one, "source_record", "alice@example.org")

@@ -1,0 +1,71 @@
+"""What must not go into production stops the start, with its number and what to do."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from identity_privacy.audit.append_only import check_append_only
+from identity_privacy.checks import check_settings
+
+
+@pytest.fixture
+def production(settings: Settings) -> Settings:
+    settings.PRODUCTION = True
+    settings.SECRET_KEY = "a long secret of the operator's own"
+    settings.CELERY_BROKER_URL = "amqp://broker"
+    return settings
+
+
+def ids() -> list[str | None]:
+    return [finding.id for finding in check_settings()]
+
+
+def test_a_sound_production_starts(production: Settings) -> None:
+    assert ids() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "number"),
+    [
+        ("SECRET_KEY", None, "E001"),
+        ("CLOCK_OFFSET_SECONDS", 60, "E002"),
+        ("ALLOW_LOOPBACK_PARTNERS", True, "E003"),
+        ("DEBUG", True, "E004"),
+        ("CELERY_BROKER_URL", "embedded://", "E005"),
+    ],
+)
+def test_a_convenience_of_development_is_refused(production: Settings, name: str, value: object, number: str) -> None:
+    setattr(production, name, production.DEVELOPMENT_SECRET_KEY if value is None else value)
+    assert ids() == [f"identity_privacy.{number}"]
+    assert all(finding.hint for finding in check_settings())
+
+
+def test_one_database_for_data_and_keys_stops_the_start(tmp_path: Path) -> None:
+    one = f"sqlite:///{tmp_path}/one.sqlite3"
+    started = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        env={**os.environ, "DATABASE_URL": one, "DATABASE_KEYS_URL": one},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert started.returncode == 1
+    assert "identity_privacy.E006" in started.stderr
+    assert "DATABASE_KEYS_URL" in started.stderr
+
+
+@pytest.mark.django_db
+def test_a_dropped_trigger_is_found() -> None:
+    assert check_append_only(databases=["default"]) == []
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("DROP TRIGGER audit_entry_no_update")
+            cursor.execute("DROP TRIGGER audit_entry_no_delete")
+        else:
+            cursor.execute("DROP TRIGGER audit_entry_append_only ON audit_entry")
+    assert [finding.id for finding in check_append_only(databases=["default"])] == ["identity_privacy.E101"]
