@@ -102,9 +102,14 @@ def timeline_of(request: SubjectRequest, tasks: Sequence[Task], *, today: date) 
 def why_this_date(request: SubjectRequest) -> list[str]:
     """The inputs and the article behind the day of the answer, a line each."""
     reasons = request.due_reason
+    months = int(reasons["months"])
     lines = [
-        gettext("Your request came on %(received)s. The law gives us %(months)s month from then.")
-        % {"received": on_day(date.fromisoformat(reasons["received_on"])), "months": reasons["months"]},
+        ngettext(
+            "Your request came on %(received)s. The law gives us one month from then.",
+            "Your request came on %(received)s. The law gives us %(months)s months from then.",
+            months,
+        )
+        % {"received": on_day(date.fromisoformat(reasons["received_on"])), "months": months}
     ]
     if reasons.get("roll_article"):
         lines.append(

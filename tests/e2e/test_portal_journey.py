@@ -68,10 +68,13 @@ def test_from_the_sign_in_to_the_confirmed_erasure(
     assert not watched.scrolls_sideways()
 
 
-@pytest.mark.parametrize("window", [Window(320, "light"), Window(1280, "light")], ids=str)
+@pytest.mark.parametrize(
+    "window", [Window(320, "light"), Window(320, "dark", locale="de-DE"), Window(1280, "light")], ids=str
+)
 def test_no_page_scrolls_sideways_and_each_has_one_heading(cast: Cast, open_page: Open, window: Window) -> None:
     watched = open_page(window)
     _sign_in(watched.page)
+    assert watched.page.locator("html").get_attribute("lang") == window.locale[:2]
 
     for path in ("/", "/data/", "/choices/", "/requests/", "/requests/new/", "/requests/new/erasure/"):
         watched.page.goto(path)
@@ -92,10 +95,10 @@ def test_refusing_all_looks_exactly_like_accepting_all(cast: Cast, open_page: Op
 
 def _sign_in(page: Page) -> None:
     page.goto("/")
-    page.get_by_label("Your e-mail").fill(ALICE_EMAIL)
-    page.get_by_role("button", name="Send me a code").click()
-    page.get_by_label("The six digits").fill(_mailed_code())
-    page.get_by_role("button", name="Sign in").click()
+    page.locator("input[type=email]").fill(ALICE_EMAIL)
+    page.locator("main button").click()
+    page.locator("input[autocomplete=one-time-code]").fill(_mailed_code())
+    page.locator("main button").click()
     page.wait_for_url("**/")
 
 
