@@ -51,10 +51,10 @@ def make_system(
         controller=controller,
         code=code,
         name=name or code.title(),
-        kind=SystemKind.WEBHOOK if endpoint else SystemKind.MANUAL,
+        kind=SystemKind.WEBHOOK,
         what_it_does=what_it_does,
         country="DE",
-        endpoint=endpoint,
+        endpoint=endpoint or f"https://{code}.example/hooks",
         categories=categories,
         after=after,
     )

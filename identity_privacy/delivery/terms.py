@@ -6,9 +6,7 @@ from django.db.models import IntegerChoices, TextChoices
 class SystemKind(TextChoices):
     """How a linked system is asked."""
 
-    INTERNAL = "internal"  # this service itself, over its own stores
     WEBHOOK = "webhook"  # a signed message over HTTPS; it answers at once or reports back later
-    MANUAL = "manual"  # a person is asked, and types in the answer
 
 
 class Channel(TextChoices):

@@ -34,9 +34,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "kind",
-                    models.CharField(
-                        choices=[("internal", "Internal"), ("webhook", "Webhook"), ("manual", "Manual")], max_length=16
-                    ),
+                    models.CharField(choices=[("webhook", "Webhook")], max_length=16),
                 ),
                 ("endpoint", models.URLField(blank=True, max_length=500)),
                 (
