@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from kombu import Connection
+from kombu import Connection, Exchange
 
 from identity_privacy import broker
 
@@ -43,8 +43,8 @@ def test_its_folder_is_closed_to_others(tmp_path: Path) -> None:
 
 def test_what_nobody_took_can_be_thrown_away(tmp_path: Path) -> None:
     with connected(tmp_path) as connection, connection.SimpleQueue("flushed") as queue:
-        queue.put({})
-        queue.put({})
+        queue.put({"number": 1})
+        queue.put({"number": 2})
 
         assert (queue.qsize(), queue.clear(), queue.qsize()) == (2, 2, 0)
 
@@ -79,6 +79,25 @@ def test_a_file_is_never_seen_half_written(tmp_path: Path) -> None:
         thread.join()
 
     assert sorted(taken) == list(range(200))
+
+
+def test_of_equal_messages_one_waits_and_after_it_was_taken_the_next_one_does(tmp_path: Path) -> None:
+    with connected(tmp_path) as connection, connection.SimpleQueue("equal") as queue:
+        for _ in range(3):
+            queue.put({"look": "again"})
+        assert queue.qsize() == 1
+
+        queue.get(timeout=2).ack()
+        queue.put({"look": "again"})
+        assert queue.qsize() == 1
+
+
+def test_what_a_worker_tells_nobody_leaves_no_file(tmp_path: Path) -> None:
+    with connected(tmp_path) as connection:
+        exchange = Exchange("celeryev", type="topic")
+        connection.Producer().publish({}, exchange=exchange, routing_key="worker.heartbeat", declare=[exchange])
+
+    assert list((tmp_path / "messages").iterdir()) == []
 
 
 PUT = """
