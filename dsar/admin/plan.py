@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from dsar.models import SubjectRequest, Task
 from dsar.terms import Check, Outcome, RequestKind, RequestState, TaskState
 from identity_privacy.clock import now
+from identity_privacy.delivery.health import tries_of
 from identity_privacy.delivery.models import Message
 from identity_privacy.delivery.terms import MessageState
 from identity_privacy.tags import Tag
@@ -113,11 +114,7 @@ class Step:
 
     def tries(self) -> str:
         """How often our message went out, and why it failed last."""
-        if self.message is None or not self.message.attempt_count:
-            return ""
-        count = self.message.attempt_count
-        tried = ngettext("%(count)d try", "%(count)d tries", count) % {"count": count}
-        return f"{tried}; {self.message.last_error}" if self.message.last_error else tried
+        return tries_of(self.message) if self.message else ""
 
 
 _CHECK_TAGS: Final[Mapping[Check, Tag]] = {
@@ -148,18 +145,23 @@ def steps_of(requests: Iterable[SubjectRequest]) -> Mapping[UUID, Sequence[Step]
 
 def holds_up(request: SubjectRequest, steps: Sequence[Step]) -> str:
     """What stands between a request and its answer, in one sentence; what comes next, where nothing does."""
-    if not request.is_open():
-        return _after_answer(request)
     if request.state == RequestState.RECEIVED:
         return _("We have not begun yet.")
-    open_steps = sorted((step for step in steps if not step.is_answered or step.is_stuck), key=Step.urgency)
+    open_steps = sorted((step for step in steps if step.is_stuck or not step.is_answered), key=Step.urgency)
+    if is_over(request) or (not request.is_open() and not any(step.is_stuck for step in steps)):
+        return _after_answer(request)
     if not open_steps:
         return _("Every system has answered. We put the answer together.")
     first, others = open_steps[0], len(open_steps) - 1
     if not others:
         return first.sentence()
-    more = ngettext("%(count)d more has not answered.", "%(count)d more have not answered.", others)
+    more = ngettext("%(count)d more is not done.", "%(count)d more are not done.", others)
     return f"{first.sentence()} {more % {'count': others}}"
+
+
+def is_over(request: SubjectRequest) -> bool:
+    """Whether nothing can come of it any more."""
+    return request.state in {RequestState.CLOSED, RequestState.WITHDRAWN}
 
 
 def day(moment: date | datetime | None) -> str:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from dsar.admin.due import Due, due_of, why_due
-from dsar.admin.plan import Step, holds_up, steps_of
+from dsar.admin.plan import Step, holds_up, is_over, steps_of
 from dsar.models import SubjectRequest
 from dsar.terms import RequestKind, RequestState
 from identity_privacy.access.entries import EntryRow, entry_rows
@@ -51,7 +51,7 @@ class RequestRow:
     @property
     def is_stuck(self) -> bool:
         """Whether it waits for a person, not for a system."""
-        return self.request.is_open() and any(step.is_stuck for step in self.steps)
+        return not is_over(self.request) and any(step.is_stuck for step in self.steps)
 
     @property
     def dead_message(self) -> Message | None:

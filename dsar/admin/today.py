@@ -16,8 +16,8 @@ from dsar.admin.due import soon_until
 from dsar.admin.plan import day
 from dsar.admin.queue import request_rows
 from dsar.models import SubjectRequest, Task
-from dsar.querysets import SubjectRequestQuerySet
-from dsar.terms import Outcome
+from dsar.querysets import OPEN, SubjectRequestQuerySet
+from dsar.terms import Outcome, RequestState
 from identity_privacy.access.roles import controllers_for
 from identity_privacy.audit.verification import standing
 from identity_privacy.clock import now
@@ -27,6 +27,7 @@ from identity_privacy.delivery.models import Message
 from identity_privacy.tags import Tag
 
 MOST_ROWS = 8
+_OPEN = Q(state__in=OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """What the opening says; each open request is counted once."""
+    """What the opening says; each request is counted once. `stuck` takes in answered ones that wait for a person."""
 
     open: int
     late: int
     soon: int
     stuck: int
+    stuck_open: int
     next_due: date | None
 
 
@@ -53,9 +55,9 @@ def today_page(request: HttpRequest) -> Mapping[str, object]:
     """The page: the opening, what needs you, stuck messages, systems, and the audit log."""
     local = localtime(now())
     until = soon_until(local.date())
-    open_requests = _open_requests(request)
-    counts = _counts(open_requests, local.date(), until)
-    needing = open_requests.filter(Q(due_on__lte=until) | Q(is_stuck=True)).select_related("controller")
+    requests = _living_requests(request)
+    counts = _counts(requests, local.date(), until)
+    needing = requests.filter(Q(_OPEN, due_on__lte=until) | Q(is_stuck=True)).select_related("controller")
     healths = health_of(controllers_for(request))
     return {
         "greeting": _greeting(local.hour),
@@ -76,20 +78,23 @@ def register_today() -> None:
         admin.site.today = today_page
 
 
-def _open_requests(request: HttpRequest) -> SubjectRequestQuerySet:
+def _living_requests(request: HttpRequest) -> SubjectRequestQuerySet:
     given_up = Message.objects.dead().filter(about_id=OuterRef("pk"))
     stuck = Task.objects.filter(Q(outcome=Outcome.FAILED) | Exists(given_up), request=OuterRef("pk"))
     mine = SubjectRequest.objects.filter(controller__in=controllers_for(request).values("pk"))
-    return mine.open().annotate(is_stuck=Exists(stuck))
+    ended = (RequestState.CLOSED, RequestState.WITHDRAWN)
+    return mine.exclude(state__in=ended).annotate(is_stuck=Exists(stuck)).order_by("due_on", "received_at")
 
 
-def _counts(open_requests: SubjectRequestQuerySet, today: date, until: date) -> Counts:
-    found = open_requests.order_by().aggregate(
-        open=Count("pk"),
-        late=Count("pk", filter=Q(due_on__lt=today)),
-        soon=Count("pk", filter=Q(due_on__range=(today, until))),
-        stuck=Count("pk", filter=Q(due_on__gt=until, is_stuck=True)),
-        next_due=Min("due_on"),
+def _counts(requests: SubjectRequestQuerySet, today: date, until: date) -> Counts:
+    pressing = Q(_OPEN, due_on__lte=until)
+    found = requests.order_by().aggregate(
+        open=Count("pk", filter=_OPEN),
+        late=Count("pk", filter=Q(_OPEN, due_on__lt=today)),
+        soon=Count("pk", filter=Q(_OPEN, due_on__range=(today, until))),
+        stuck=Count("pk", filter=Q(~pressing, is_stuck=True)),
+        stuck_open=Count("pk", filter=Q(_OPEN, due_on__gt=until, is_stuck=True)),
+        next_due=Min("due_on", filter=_OPEN),
     )
     return Counts(**found)
 
@@ -115,7 +120,7 @@ def _opening(counts: Counts, until: date, healths: Sequence[Health]) -> Iterator
 
 
 def _rest(counts: Counts) -> Iterator[Part]:
-    needing = counts.late + counts.soon + counts.stuck
+    needing = counts.late + counts.soon + counts.stuck_open
     others = counts.open - needing
     if not counts.open or counts.next_due is None:
         yield Part("", _("No request is open."))

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from identity_privacy.access.roles import controllers_for
 from identity_privacy.console import ConsoleAdmin, actor_of, back
-from identity_privacy.delivery.health import Health, health_of, systems_needing_person
+from identity_privacy.delivery.health import Health, health_of, systems_needing_person, tries_of
 from identity_privacy.delivery.models import Message, System
 from identity_privacy.delivery.services import replay_message
 from identity_privacy.delivery.terms import MessageState
@@ -29,7 +29,8 @@ TOPICS = {
     "task.access": gettext_lazy("Send a copy of a person's data"),
     "task.recheck": gettext_lazy("Say again what is still there"),
     "consent.changed": gettext_lazy("A person changed a choice"),
-    "sign_in_code": gettext_lazy("Sign-in code"),
+    "sign_in_code": gettext_lazy("Sign-in code for a person"),
+    "mail.request_answered": gettext_lazy("Tell a person the answer"),
 }
 
 STATES = {
@@ -46,6 +47,11 @@ class MessageRow:
     message: Message
     about: str
     tag: Tag
+
+    @property
+    def tries(self) -> str:
+        """How often it went out, and why it failed last."""
+        return tries_of(self.message)
 
     @property
     def is_pending(self) -> bool:

@@ -91,6 +91,14 @@ class Stuck:
     since: datetime
 
 
+def tries_of(message: Message) -> str:
+    """How often a message went out, and why it failed last."""
+    if not message.attempt_count:
+        return _("Not tried yet")
+    tried = ngettext("%(count)d try", "%(count)d tries", message.attempt_count) % {"count": message.attempt_count}
+    return f"{tried}; {message.last_error}" if message.last_error else tried
+
+
 def health_of(controllers: QuerySet[Controller]) -> Sequence[Health]:
     """Every linked system's health, the troubled first; three queries."""
     systems = System.objects.filter(controller__in=controllers.values("pk")).order_by("name")

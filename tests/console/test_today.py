@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.test import Client
 
 from dsar.models import SubjectRequest
-from dsar.terms import RequestKind
+from dsar.terms import Outcome, RequestKind, RequestState, TaskState
 from identity_privacy.clock import today
 from identity_privacy.delivery.models import Message
 from identity_privacy.delivery.services import switch_off_system
@@ -36,6 +36,17 @@ def test_each_number_of_the_opening_is_true_and_counts_a_request_once(
     assert "1 request waits for a person." in opening
     assert "2 systems need a person." in opening
     assert opening.endswith("The other open request runs by itself.")
+
+
+def test_an_answered_request_of_which_a_part_failed_still_waits_for_a_person(
+    browser: Client, erasure: SubjectRequest
+) -> None:
+    erasure.tasks.filter(system_code="parcels").update(
+        state=TaskState.REPORTED, outcome=Outcome.FAILED, reason="the account is locked"
+    )
+    SubjectRequest.objects.filter(pk=erasure.pk).update(state=RequestState.ANSWERED)
+    assert _opening(browser) == "1 request waits for a person. No request is open."
+    assert "Paketlauf says that it failed: the account is locked." in browser.get("/console/").text
 
 
 def test_what_is_due_first_stands_first(browser: Client, stage: Cast, dead_letter: Message) -> None:
