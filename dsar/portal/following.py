@@ -78,9 +78,12 @@ def follow(request: PortalRequest, reference: str) -> HttpResponse:
     rows = _rows(row, tasks)
     seen = _fingerprint(row, rows)
     if request.headers.get("HX-Request"):
-        if request.GET.get("seen") == seen:
+        before = request.GET.get("seen", "")
+        if before == seen:
             return HttpResponse(status=204)
-        return render(request, "dsar/_progress.html", _context(request, row, tasks, rows, seen) | {"is_update": True})
+        # The date and the acts beside it hang on the request alone; left as they are, an open explanation stays open.
+        news = {"is_update": True, "aside_changed": before.split("-")[0] != seen.split("-")[0]}
+        return render(request, "dsar/_progress.html", _context(request, row, tasks, rows, seen) | news)
     return render(request, "dsar/request.html", _context(request, row, tasks, rows, seen))
 
 
@@ -193,13 +196,9 @@ def _next_tries(tasks: Sequence[Task]) -> Mapping[UUID, datetime]:
 
 def _fingerprint(row: SubjectRequest, rows: Sequence[SystemRow]) -> str:
     """Changes when anything that the page says changes, but not when a next try only moves."""
-    parts = [
-        row.state,
-        row.package_name,
-        str(_has_certificate(row)),
-        *(f"{system.id}{system.standing.name}" for system in rows),
-    ]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    places = "\n".join(f"{system.id} {system.standing.name}" for system in rows)
+    digest = hashlib.sha256(places.encode()).hexdigest()[:16]
+    return f"{row.state}{'.certified' if _has_certificate(row) else ''}-{digest}"
 
 
 def _context(

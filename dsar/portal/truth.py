@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Final
 
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from dsar.models import SubjectRequest, Task
@@ -82,7 +82,11 @@ def truth_of(request: SubjectRequest, tasks: Sequence[Task]) -> Truth:
         return Truth(gettext("We have your request."), gettext("You do not need to do anything."))
     standings = Counter(standing_of(task, request.kind) for task in tasks if not task.is_own())
     bold = " ".join(part for part in (_own(request, tasks), _said(standings)) if part)
-    waiting = [_count(words, standings[standing]) for standing, words in _NOT_SAID.items() if standings[standing]]
+    waiting = [
+        _count(words, standings[standing], standings.total())
+        for standing, words in _NOT_SAID.items()
+        if standings[standing]
+    ]
     rest = " ".join([*([sentence(listed(waiting))] if waiting else []), *_last_words(request)])
     return Truth(bold, rest)
 
@@ -146,7 +150,7 @@ def _own(request: SubjectRequest, tasks: Sequence[Task]) -> str:
 
 def _said(standings: Counter[Standing]) -> str:
     places = standings.total()
-    said = [_count(words, standings[standing]) for standing, words in _SAID.items() if standings[standing]]
+    said = [_count(words, standings[standing], places) for standing, words in _SAID.items() if standings[standing]]
     if not places or not said:
         return ""
     return ngettext("Of the one place we asked, %(said)s.", "Of the %(places)s places we asked, %(said)s.", places) % {
@@ -158,12 +162,13 @@ def _said(standings: Counter[Standing]) -> str:
 def _last_words(request: SubjectRequest) -> Iterator[str]:
     if request.state == RequestState.CLOSED and request.closed_at:
         yield gettext("This request ended on %(date)s.") % {"date": on_day(request.closed_at)}
-    else:
+    elif not request.package_name:
         yield gettext("You do not need to do anything.")
 
 
-def _count(words: Callable[[int], str], count: int) -> str:
-    return words(count) % {"n": number(count)}
+def _count(words: Callable[[int], str], count: int, places: int) -> str:
+    is_all = count == places > 1
+    return words(count) % {"n": pgettext("places", "all %(n)s") % {"n": number(count)} if is_all else number(count)}
 
 
 def _withdrawn(request: SubjectRequest) -> str:

@@ -110,6 +110,12 @@ def test_a_poll_is_answered_only_when_something_changed(cast: Cast, alice: Clien
     update = alice.get(f"{path}?seen={seen}", headers={"HX-Request": "true"})
     assert "We asked on" in update.content.decode()
     assert "<html" not in update.content.decode()
+    # An explanation that stands open beside the list stays open until the request itself moves on.
+    assert 'id="aside"' not in update.content.decode()
+
+    SubjectRequest.objects.filter(id=request.id).update(state=RequestState.ANSWERED, answered_at=now())
+    update = alice.get(f"{path}?seen={update.context['seen']}", headers={"HX-Request": "true"})
+    assert "We answered on" in update.content.decode()
 
 
 def test_the_list_of_requests_costs_the_same_for_one_and_for_many_places(
