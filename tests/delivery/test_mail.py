@@ -75,3 +75,23 @@ def test_the_floor_below_has_its_sign_in_code_mailed(controller: Controller) -> 
     (sent,) = mail.outbox
     assert "123456" in sent.body
     assert "\n" not in sent.subject
+
+
+@pytest.mark.parametrize("broken", [{"subject": "Your\nrequest"}, {"text": 7}])
+def test_a_mail_that_cannot_be_written_holds_up_no_other(controller: Controller, broken: dict[str, object]) -> None:
+    poison = write(controller, **broken)
+    write(controller)
+    deliver_due()
+
+    assert [sent.subject for sent in mail.outbox if sent.to == [ADDRESS]] == ["Your request"]
+    message = Message.objects.get(id=poison.id)
+    assert (message.state, message.lease_id) == (MessageState.PENDING, None)
+    assert message.attempts.get().outcome == "not_sent"
+
+
+def test_a_mail_without_recipient_is_not_called_delivered(controller: Controller) -> None:
+    write(controller, to="")
+    deliver_due()
+
+    message = Message.objects.get()
+    assert (message.state, message.last_error) == (MessageState.DEAD, "it has no recipient")

@@ -16,6 +16,7 @@ from identity_privacy.access.models import Controller
 from identity_privacy.audit.models import Entry
 from identity_privacy.celery import app
 from identity_privacy.crypto.keys import destroy_subject_keys
+from identity_privacy.crypto.reading import Reading
 from identity_privacy.crypto.signing import current_public_key
 from identity_privacy.crypto.terms import SigningUse
 from identity_privacy.delivery import webhooks
@@ -24,7 +25,7 @@ from identity_privacy.delivery.models import Message, System
 from identity_privacy.delivery.results import ResultHandler
 from identity_privacy.delivery.services import claim_due, deliver_due, replay_message, wake
 from identity_privacy.delivery.services.claiming import PER_SYSTEM
-from identity_privacy.delivery.services.sending import Report
+from identity_privacy.delivery.services.sending import Report, WebhookParcel, prepare
 from identity_privacy.delivery.services.settling import settle
 from identity_privacy.delivery.terms import AttemptOutcome, MessageState, Priority
 from tests.delivery.world import (
@@ -213,6 +214,25 @@ def test_a_message_whose_key_was_destroyed_is_dead_and_the_others_go_on(
     assert (hers.state, hers.last_error) == (MessageState.DEAD, "its data key was destroyed")
     assert bobs.state == MessageState.DELIVERED
     assert receiver.ids == [bobs.webhook_id]
+
+
+def test_an_erasure_that_seals_a_claimed_message_under_another_key_does_not_stop_it(
+    controller: Controller, shop: System
+) -> None:
+    alice = uuid4()
+    make_message(shop, key=make_key(controller, alice))
+    claimed = claim_due(10)
+    row = Message.objects.get()
+    with Reading(actor=DANA, purpose="erase", subject_id=alice, reason="test"):
+        row.body = dict(row.body)
+        row.data_key_id = make_key(controller)
+        row.save(update_fields=["body", "data_key_id"])
+    destroy_subject_keys(alice)
+
+    (parcel,) = prepare(claimed)
+
+    assert isinstance(parcel, WebhookParcel)
+    assert b"alice-17" in parcel.body
 
 
 def test_an_endpoint_in_a_private_network_is_dead_at_once_with_its_cause(shop: System) -> None:

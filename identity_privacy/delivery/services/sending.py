@@ -1,4 +1,4 @@
-"""One try: open the message, sign it afresh, send it, and say what came of it. Touches no row."""
+"""One try: open the message, sign it afresh, send it, and say what came of it. Changes no row."""
 
 import asyncio
 import json
@@ -81,9 +81,15 @@ def _prepared(message: Message, ed25519: Callable[[bytes], bytes] | None) -> Web
             return _not_sent(message, "the system is switched off")
         return _webhook(message, message.system, ed25519)
     except KeyDestroyed:
-        return _not_sent(message, "its data key was destroyed")
+        # An erasure may have sealed it under another key after it was claimed, and destroyed this one since.
+        rows = Message.objects.select_related("system", "controller").exclude(data_key_id=message.data_key_id)
+        resealed = rows.filter(id=message.id, lease_id=message.lease_id).first()
+        return _prepared(resealed, ed25519) if resealed else _not_sent(message, "its data key was destroyed")
     except IntegrityFailure as failure:
         return _not_sent(message, f"it cannot be opened: {failure.code}")
+    except Exception as error:
+        # The worker's outermost loop: one message that nobody foresaw must not hold up the hundred claimed with it.
+        return _not_sent(message, type(error).__name__, is_final=False)
 
 
 def _webhook(message: Message, system: System, ed25519: Callable[[bytes], bytes] | None) -> WebhookParcel:
@@ -121,17 +127,20 @@ def _mail(message: Message) -> MailParcel | Report:
     return MailParcel(message=message, mail=mail)
 
 
-def _not_sent(message: Message, error: str) -> Report:
-    return Report(message=message, outcome=AttemptOutcome.NOT_SENT, error=error, is_final=True, at=clock.now())
+def _not_sent(message: Message, error: str, *, is_final: bool = True) -> Report:
+    return Report(message=message, outcome=AttemptOutcome.NOT_SENT, error=error, is_final=is_final, at=clock.now())
 
 
 async def send(client: http.Client, parcel: WebhookParcel | MailParcel | Report) -> Report:
-    """Bring one parcel to its receiver; every failure of the receiver is a report, never an exception."""
+    """Bring one parcel to its receiver; every failure is a report, never an exception."""
     if isinstance(parcel, Report):
         return parcel
     at, started = clock.now(), time.perf_counter()
-    report = await (_post(client, parcel, at) if isinstance(parcel, WebhookParcel) else _hand_over(parcel, at))
-    return _timed(report, started)
+    try:
+        report = await (_post(client, parcel, at) if isinstance(parcel, WebhookParcel) else _hand_over(parcel, at))
+    except Exception as error:  # as in `_prepared`: a mail that cannot be written, for example
+        return _not_sent(parcel.message, type(error).__name__, is_final=False)
+    return replace(report, duration_ms=round((time.perf_counter() - started) * 1000))
 
 
 async def _post(client: http.Client, parcel: WebhookParcel, at: datetime) -> Report:
@@ -183,12 +192,10 @@ def _judged(parcel: WebhookParcel, answer: http.Answer, at: datetime) -> Report:
 async def _hand_over(parcel: MailParcel, at: datetime) -> Report:
     try:
         async with asyncio.timeout(settings.DELIVERY_TIMEOUT_SECONDS):
-            await asyncio.to_thread(parcel.mail.send)
+            sent = await asyncio.to_thread(parcel.mail.send)
     except (TimeoutError, OSError, smtplib.SMTPException) as error:
         # The mail server's words may hold the address: only the kind of failure is kept.
         return Report(message=parcel.message, outcome=AttemptOutcome.NO_ANSWER, error=type(error).__name__, at=at)
+    if not sent:
+        return _not_sent(parcel.message, "it has no recipient")
     return Report(message=parcel.message, outcome=AttemptOutcome.DELIVERED, at=at)
-
-
-def _timed(report: Report, started: float) -> Report:
-    return replace(report, duration_ms=round((time.perf_counter() - started) * 1000))
