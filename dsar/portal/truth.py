@@ -83,9 +83,7 @@ def truth_of(request: SubjectRequest, tasks: Sequence[Task]) -> Truth:
     standings = Counter(standing_of(task, request.kind) for task in tasks if not task.is_own())
     bold = " ".join(part for part in (_own(request, tasks), _said(standings)) if part)
     waiting = [
-        _count(words, standings[standing], standings.total())
-        for standing, words in _NOT_SAID.items()
-        if standings[standing]
+        words(count) % {"n": number(count)} for standing, words in _NOT_SAID.items() if (count := standings[standing])
     ]
     rest = " ".join([*([sentence(listed(waiting))] if waiting else []), *_last_words(request)])
     return Truth(bold, rest)
@@ -150,7 +148,11 @@ def _own(request: SubjectRequest, tasks: Sequence[Task]) -> str:
 
 def _said(standings: Counter[Standing]) -> str:
     places = standings.total()
-    said = [_count(words, standings[standing], places) for standing, words in _SAID.items() if standings[standing]]
+    said = [
+        words(count) % {"n": _of_all(count, places)}
+        for standing, words in _SAID.items()
+        if (count := standings[standing])
+    ]
     if not places or not said:
         return ""
     return ngettext("Of the one place we asked, %(said)s.", "Of the %(places)s places we asked, %(said)s.", places) % {
@@ -166,9 +168,8 @@ def _last_words(request: SubjectRequest) -> Iterator[str]:
         yield gettext("You do not need to do anything.")
 
 
-def _count(words: Callable[[int], str], count: int, places: int) -> str:
-    is_all = count == places > 1
-    return words(count) % {"n": pgettext("places", "all %(n)s") % {"n": number(count)} if is_all else number(count)}
+def _of_all(count: int, places: int) -> str:
+    return pgettext("places", "all %(n)s") % {"n": number(count)} if count == places > 1 else number(count)
 
 
 def _withdrawn(request: SubjectRequest) -> str:
