@@ -16,7 +16,7 @@ def append_only(table: str) -> RunPython:
 
     def add(_apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
         for statement in _create(table, editor.connection.vendor):
-            editor.execute(statement)
+            editor.execute(statement, params=None)  # no parameters: a % in the text is only a %
 
     def drop(_apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
         if editor.connection.vendor == "sqlite":
