@@ -2,7 +2,7 @@
 
 import csv
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeVar
@@ -13,6 +13,7 @@ from profiles.terms import Category, IdentifierKind
 # A quoted value may run over this many lines; a stray quote thus costs one row, never the rest of the file.
 MOST_LINES_A_ROW = 20
 LONGEST_VALUE = 10_000
+TOO_LONG = f"a value is longer than {LONGEST_VALUE} characters"
 
 Member = TypeVar("Member", bound=Enum)
 
@@ -104,7 +105,8 @@ def read_csv(lines: Iterable[str]) -> Iterator[Row | BadRow]:
     """Rows of a CSV file with a header, each bad one in its place and no good one lost behind it.
 
     `lines` keep their line ends and were decoded with `surrogateescape`, so that a row that is not UTF-8 is found.
-    Source: RFC 4180.
+    Two stray quotes may make one value of the rows between them; those are all named as bad, since they may as well
+    be that value: neither is a row swallowed in silence nor a text taken for people. Source: RFC 4180.
     """
     waiting: deque[tuple[int, str]] = deque()
     numbered = enumerate(lines, 1)
@@ -118,20 +120,24 @@ def read_csv(lines: Iterable[str]) -> Iterator[Row | BadRow]:
     while first := ahead(1):
         line, text = first[0]
         values, used = _parse(text, lambda count: [part for _, part in ahead(count)], len(header) if header else None)
-        for _ in range(used):
-            waiting.popleft()
+        taken = [waiting.popleft() for _ in range(used)]
         if header is None:
             header = values or []
         elif values is None:
-            yield BadRow(line=line, reason="a quotation mark is opened and never closed", text=text)
+            # Without a quotation mark, what fails is above the csv module's own limit, or holds a bare line break.
+            reason = "its quotation marks do not pair" if '"' in text else TOO_LONG
+            yield BadRow(line=line, reason=reason, text=text)
         elif not values:
             continue
+        elif used > 1 and _are_rows([part for _, part in taken], len(header)):
+            reason = f"quotation marks make one row of lines {line} to {taken[-1][0]}"
+            yield from (BadRow(line=number, reason=reason, text=part) for number, part in taken)
         elif len(values) != len(header):
             yield BadRow(line=line, reason=f"{len(values)} values where the header has {len(header)}", text=text)
         elif any("\udc80" <= sign <= "\udcff" for value in values for sign in value):
             yield BadRow(line=line, reason="not UTF-8", text=text)
         elif any(len(value) > LONGEST_VALUE for value in values):
-            yield BadRow(line=line, reason=f"a value is longer than {LONGEST_VALUE} characters", text=text)
+            yield BadRow(line=line, reason=TOO_LONG, text=text)
         elif any("\x00" in value for value in values):
             yield BadRow(line=line, reason="a value holds a zero byte", text=text)
         else:
@@ -154,7 +160,7 @@ def record_id_of(row: Row, mapping: ImportMapping) -> str:
 def _parse(text: str, ahead: Callable[[int], list[str]], width: int | None) -> tuple[list[str] | None, int]:
     """The values of the row that begins with `text`, and how many lines it takes; None where no quote closes it.
 
-    A row of several lines counts only if it has the header's `width`: two stray quotes never swallow rows between.
+    A row of several lines counts only if it has the header's `width`.
     """
     for count in range(1, MOST_LINES_A_ROW + 1):
         parts = ahead(count)
@@ -170,6 +176,11 @@ def _parse(text: str, ahead: Callable[[int], list[str]], width: int | None) -> t
             return values, count
         break
     return None, 1
+
+
+def _are_rows(parts: Sequence[str], width: int) -> bool:
+    """Whether each line of a quoted value that runs over several looks like a row of its own."""
+    return width > 1 and all(part.count(",") == width - 1 for part in parts)
 
 
 def _table(value: object, place: str) -> Mapping[str, object]:

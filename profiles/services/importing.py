@@ -56,7 +56,7 @@ def define_attributes(
     *, actor: Actor, controller: Controller, mapping: ImportMapping
 ) -> Mapping[str, AttributeDefinition]:
     """Make the controller's attribute definitions that a mapping names and that are missing, by code."""
-    known = {row.code: row for row in AttributeDefinition.objects.filter(controller=controller)}
+    known = set(AttributeDefinition.objects.filter(controller=controller).values_list("code", flat=True))
     new = [
         AttributeDefinition(
             controller=controller,
@@ -70,7 +70,8 @@ def define_attributes(
         for position, attribute in enumerate(mapping.attributes)
         if attribute.code not in known
     ]
-    AttributeDefinition.objects.bulk_create(new)
+    # Of two first imports at once one makes a definition, and both use it.
+    AttributeDefinition.objects.bulk_create(new, ignore_conflicts=True)
     record(
         actor=actor,
         action="attributes.defined",
@@ -78,7 +79,7 @@ def define_attributes(
         controller_id=controller.id,
         details={"codes": [row.code for row in new]},
     )
-    return known | {row.code: row for row in new}
+    return {row.code: row for row in AttributeDefinition.objects.filter(controller=controller)}
 
 
 def import_profiles(

@@ -37,7 +37,7 @@ class Command(BaseCommand):
             known = ", ".join(Controller.objects.values_list("code", flat=True)) or "none"
             raise CommandError(f"no controller {controller}; there is: {known}")
         try:
-            columns = parse_mapping(tomllib.loads(mapping.read_text()))
+            columns = parse_mapping(tomllib.loads(mapping.read_text(encoding="utf-8")))
             with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as header:
                 missing = columns_of(columns) - set(next(csv.reader(header), []))
             if missing:
@@ -55,7 +55,7 @@ class Command(BaseCommand):
                 )
         except Invalid as error:
             raise CommandError(f"{mapping}: {error.field}: {error}") from None
-        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (OSError, csv.Error, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"{report.read} rows: {report.created} imported, {report.known} known already")
         if report.rejected:
@@ -67,6 +67,7 @@ class Command(BaseCommand):
 def write_rejects(target: Path, rejected: list[BadRow]) -> None:
     """Write bad rows with line and reason, readable by the owner alone, since they hold what the file held."""
     target.touch(mode=0o600)
+    target.chmod(0o600)  # it may be there from another time, with another mode
     with target.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["line", "reason", "row"])
