@@ -54,23 +54,24 @@ class _Drain:
         return settled
 
     async def _loop(self) -> int:
-        nudged, settled, retry_at = asyncio.Event(), 0, None
+        nudged, settled = asyncio.Event(), 0
         self._nudge = (asyncio.get_running_loop(), nudged)
         sending: dict[asyncio.Task[Report], Message] = {}
+        retries: list[datetime] = []
         async with http.Client(calling_policy(), connections=SENDERS) as client:
             while True:
                 nudged.clear()
                 self._wanted.clear()
+                now = clock.now()
                 if len(sending) <= SENDERS // 2 and not self._stopping.is_set():
                     load = Counter(message.system_id for message in sending.values())
                     for parcel in await sync_to_async(_claim)(SENDERS - len(sending), load):
                         sending[asyncio.create_task(send(client, parcel))] = parcel.message
-                    retry_at = None
                 if not sending:
                     return settled
-                done = await _first(sending, nudged, retry_at)
-                for retry in await sync_to_async(_settle)([task.result() for task in done]):
-                    retry_at = min(retry, retry_at or retry)
+                retries = [at for at in retries if now < at < now + SOON]
+                done = await _first(sending, nudged, retries)
+                retries += await sync_to_async(_settle)([task.result() for task in done])
                 settled += len(done)
                 for task in done:
                     del sending[task]
@@ -111,10 +112,10 @@ def _settle(reports: Sequence[Report]) -> Sequence[datetime]:
 
 
 async def _first(
-    sending: dict[asyncio.Task[Report], Message], nudged: asyncio.Event, retry_at: datetime | None
+    sending: dict[asyncio.Task[Report], Message], nudged: asyncio.Event, retries: Sequence[datetime]
 ) -> set[asyncio.Task[Report]]:
     # Ends with the first answer, a wake-up, or the time of a retry, so that a slow receiver holds up no other.
-    timeout = None if retry_at is None else max((retry_at - clock.now()).total_seconds(), 0.0)
+    timeout = (min(retries) - clock.now()).total_seconds() if retries else None
     wake_up = asyncio.create_task(nudged.wait())
     done, _ = await asyncio.wait({*sending, wake_up}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     wake_up.cancel()
