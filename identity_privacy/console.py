@@ -7,17 +7,18 @@ URL of its own and calls a service.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, ClassVar, Protocol, TypeVar
+from functools import partial, wraps
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 from uuid import UUID
 
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
@@ -27,6 +28,7 @@ from identity_privacy.access.roles import controllers_for
 from identity_privacy.actors import Actor
 
 Row = TypeVar("Row", bound=Model)
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -41,6 +43,18 @@ def back(request: HttpRequest, otherwise: str) -> HttpResponseRedirect:
     at = request.POST.get("next", "")
     # Only a path of our own: the field comes from the browser.
     return HttpResponseRedirect(at if url_has_allowed_host_and_scheme(at, allowed_hosts=None) else otherwise)
+
+
+def in_english(view: View) -> View:
+    """A view whose page is made in English, whatever the browser asks for: the console has no other language yet."""
+
+    @wraps(view)
+    def inner(*args: object, **kwargs: object) -> HttpResponseBase:
+        with translation.override("en"):
+            response = view(*args, **kwargs)
+            return response.render() if isinstance(response, TemplateResponse) else response
+
+    return cast("View", inner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +122,7 @@ class ConsoleAdmin(ModelAdmin[Row]):
             urls.append(path("<uuid:object_id>/", self.view(self.page_view), name=f"{name}_change"))
         return urls
 
-    def view(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    def view(self, view: View) -> View:
         """A view behind the console's door."""
         return self.admin_site.admin_view(view)
 
@@ -184,6 +198,14 @@ class ConsoleSite(AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         """Staff who work in the console of at least one controller."""
         return bool(self._controllers(request))
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """A view behind the console's door."""
+        return in_english(super().admin_view(view, cacheable))
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The door."""
+        return in_english(super().login)(request, extra_context)
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """The console's pages and nothing else of the admin's."""

@@ -4,8 +4,10 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from guardian.shortcuts import remove_perm
 
+from dsar.models import SubjectRequest
 from identity_privacy.access.models import User
 from tests.cast import Cast
+from tests.console.pages import page_of
 from tests.staff import PASS_PHRASE, at_work, hire
 
 
@@ -56,3 +58,15 @@ def test_dana_is_nobody_under_the_host_name_of_another_controller(stage: Cast, d
 def test_of_djangos_own_pages_only_sign_in_and_out_exist(browser: Client) -> None:
     for path in ("password_change/", "jsi18n/", "autocomplete/", "auth/group/", "dsar/", "dsar/subjectrequest/add/"):
         assert browser.get(f"/console/{path}").status_code == 404, path
+
+
+def test_the_console_speaks_one_language_whatever_the_browser_asks_for(
+    browser: Client, stage: Cast, erasure: SubjectRequest
+) -> None:
+    for path in ("/console/", "/console/dsar/subjectrequest/", page_of(erasure)):
+        page = browser.get(path, headers={"accept-language": "de"}).text
+        assert '<html lang="en"' in page
+        assert "Queue" in page
+        assert "Warteschlange" not in page
+    answer = Client(headers={"host": "localhost", "accept-language": "de"}).get("/console/login/")
+    assert '<html lang="en"' in answer.text
