@@ -138,6 +138,8 @@ def package(request: PortalRequest, reference: str) -> HttpResponse:
     if not row.package_name:
         raise Http404
     if not presence.is_fresh(request):
+        if request.subject_id is None:
+            raise Http404
         presence.await_code(request, request_sign_in_code(controller=row.controller, email=address_of(row.subject_id)))
         return redirect("dsar:package-code", reference)
     with Reading(
@@ -225,7 +227,9 @@ def _context(
         "can_withdraw": row.state == RequestState.RECEIVED
         or (row.state == RequestState.FULFILLING and row.kind == RequestKind.ACCESS),
         "has_certificate": has_certificate,
-        "is_fresh": presence.is_fresh(request),
+        "is_fresh": (is_fresh := presence.is_fresh(request)),
+        # Without an account there is no address to send a fresh code to.
+        "can_take_copy": bool(row.package_name) and (is_fresh or request.subject_id is not None),
     }
 
 

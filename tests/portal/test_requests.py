@@ -1,5 +1,7 @@
 """Asking for something and following it: fresh code, no claim beyond what is proven, reachable by its person alone."""
 
+import io
+import zipfile
 from datetime import timedelta
 
 import pytest
@@ -9,8 +11,10 @@ from pytest_django import DjangoAssertNumQueries
 
 from dsar.models import SubjectRequest, Task
 from dsar.portal.systems import Standing, bar_of, row_of, standing_of
+from dsar.services import answer_due, carry_out
 from dsar.terms import Check, EvidenceKind, Outcome, RequestKind, RequestState, TaskState
 from identity_privacy.access.store import SignInStore
+from identity_privacy.audit.models import Entry
 from identity_privacy.clock import machine_now, now
 from tests.cast import Cast
 from tests.factories import make_request
@@ -87,6 +91,26 @@ def test_a_copy_can_be_withdrawn_and_an_erasure_under_way_cannot(cast: Cast, ali
 
     alice.post(f"/requests/{copy.reference}/withdraw/")
     assert "You withdrew this request on" in alice.get(f"/requests/{copy.reference}/").content.decode()
+
+
+def test_the_copy_is_had_with_a_fresh_code_and_each_time_it_is_taken_is_on_record(cast: Cast, alice: Client) -> None:
+    request = make_request(cast.lindwerk, cast.alice, RequestKind.ACCESS)
+    carry_out(request_id=request.id)
+    request.tasks.exclude(system_id=None).update(
+        state=TaskState.REPORTED, outcome=Outcome.NOTHING_FOUND, reported_at=now()
+    )
+    answer_due()
+    path = f"/requests/{request.reference}/package.zip"
+
+    with time_machine.travel(machine_now() + timedelta(minutes=6)):
+        assert alice.post(path)["Location"] == f"/requests/{request.reference}/package/code/"
+        back = alice.post(f"/requests/{request.reference}/package/code/", {"code": code_sent()})
+        assert back["Location"] == f"/requests/{request.reference}/"
+        response = alice.post(path)
+
+    assert zipfile.is_zipfile(io.BytesIO(response.content))
+    read = Entry.objects.filter(action="personal_data.read", subject_id=cast.alice).latest("id")
+    assert read.details["purpose"] == "portal.package"
 
 
 def test_the_date_explains_itself(cast: Cast, alice: Client) -> None:
