@@ -14,6 +14,9 @@ env = environ.FileAwareEnv()
 # Where the embedded default keeps its files.
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
 
+# Where `manage.py demo` plays.
+DEMO_DIR = Path(env.str("DEMO_DIR", default=str(BASE_DIR / "var" / "demo"))).resolve()
+
 PRODUCTION = env.bool("PRODUCTION", default=False)
 DEBUG = env.bool("DEBUG", default=False)
 DEVELOPMENT_SECRET_KEY = "development only: the start-up check refuses this value in production"

@@ -1,14 +1,17 @@
 """Where the demonstration lives, and the settings that it runs with, in this process and in those that it starts."""
 
+import fcntl
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
+from django.core.management.base import CommandError
 
-FOLDER = settings.BASE_DIR / "var" / "demo"
+FOLDER = settings.DEMO_DIR
 LOGS = FOLDER / "logs"
 SAMPLE = settings.BASE_DIR / "samples" / "febrl"
 
@@ -29,6 +32,18 @@ def enter() -> None:
         return
     kept = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
     os.execve(sys.executable, [sys.executable, *sys.argv], {**kept, **SETTINGS})  # noqa: S606  # this very command
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep a second demonstration, or `serve`, off the same folder. Raises: CommandError, at once."""
+    FOLDER.parent.mkdir(parents=True, exist_ok=True)
+    with FOLDER.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError(f"a demo or `make run` is using {FOLDER} already: end it first") from None
+        yield
 
 
 def folder_of(name: str) -> Path:

@@ -10,10 +10,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from os.path import relpath
 from pathlib import Path
 from uuid import UUID
 
-from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
@@ -70,10 +70,8 @@ def play(screen: Screen) -> None:
         closing_rows([request.id for request in requests]),
     )
     screen.line()
-    screen.line(
-        f"  access package, still sealed: {package_path(requests[0]).relative_to(settings.BASE_DIR)}  (make demo-open)"
-    )
-    screen.line(f"  certificates, log and keys:   {folder_of('handed-out').relative_to(settings.BASE_DIR)}/")
+    screen.line(f"  access package, still sealed: {relpath(package_path(requests[0]))}  (make demo-open)")
+    screen.line(f"  certificates, log and keys:   {relpath(folder_of('handed-out'))}/")
     screen.line("  next: make run")
 
 

@@ -10,6 +10,7 @@ from dsar.models import SubjectRequest, Task
 from dsar.terms import EvidenceKind, Outcome, RequestState, TaskState
 from identity_privacy import clock
 from identity_privacy.delivery.models import Attempt
+from identity_privacy.delivery.terms import AttemptOutcome
 
 
 class Screen:
@@ -101,7 +102,8 @@ def _standing(request_ids: Sequence[UUID]) -> Iterator[tuple[str, str]]:
 
 def _words(task: Task) -> str:
     if task.state != TaskState.REPORTED:
-        tries = Attempt.objects.filter(message__about_id=task.id).count()
+        failed = Attempt.objects.filter(message__about_id=task.id).exclude(outcome=AttemptOutcome.DELIVERED)
+        tries = failed.count()
         refused = f", refused so far: {tries}" if task.state == TaskState.ASKED and tries else ""
         return f"{task.get_state_display().lower()}{refused}"
     words = f"answered: {task.get_outcome_display().lower()}"

@@ -130,6 +130,15 @@ def set_up(host: str = "localhost") -> tuple[Controller, str]:
         systems=["shop", "parcels"],
         position=len(USES),
     )
+    define_purpose(
+        actor=DEMO,
+        controller=controller,
+        code="invoices",
+        name="Keeping invoices",
+        description="Tax law tells every shop to keep them for eight years.",
+        legal_basis=LegalBasis.LEGAL_OBLIGATION,
+        position=len(USES) + 1,
+    )
     return controller, password
 
 

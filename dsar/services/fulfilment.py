@@ -1,8 +1,8 @@
 """An accepted request is carried out: our own copy first, then every linked system is asked.
 
-The order of an erasure: restrict the profile; note under the request's own key how each system finds the person;
-erase our own rows; commit; destroy the person's keys; check that nothing is left; only then say "erased here". Killed
-anywhere, `fulfil_due` takes it up where it stopped.
+The order of an erasure: restrict the profile; keep under the request's own key how each system finds the person and
+what is still to be sent; erase our own rows; commit; destroy the person's keys; check that nothing is left; only then
+say "erased here". Killed anywhere, `fulfil_due` takes it up where it stopped.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from identity_privacy.crypto.keys import destroy_subject_keys, living_subject_ke
 from identity_privacy.crypto.reading import Reading
 from identity_privacy.crypto.terms import KeyKind
 from identity_privacy.delivery.models import Link, System
-from identity_privacy.delivery.services import enqueue, wake
+from identity_privacy.delivery.services import enqueue, reseal_pending, wake
 from identity_privacy.delivery.terms import Priority
 from identity_privacy.subject_data import stores
 from profiles.services import restrict_profile
@@ -151,6 +151,8 @@ def _erase(request: SubjectRequest) -> None:
     restrict_profile(actor=SERVICE, subject_id=request.subject_id, reason=request.reference)
     with reading_of(request, "note how each system finds the person"):
         _note_locators(request)
+        # What the person said before this, a withdrawal for example, still reaches whom it is for.
+        reseal_pending(subject_id=request.subject_id, data_key_id=request.data_key_id)
     own.counts = {
         f"{store.name}.{kind}": count for store in stores() for kind, count in store.erase(request.subject_id).items()
     }

@@ -20,6 +20,7 @@ class Command(BaseCommand):
         """Play it; exit status 1 with the reason where something is not as promised."""
         environment.enter()
         try:
-            play(Screen(sys.stdout))
+            with environment.alone():
+                play(Screen(sys.stdout))
         except (TimeoutError, OSError) as error:
             raise CommandError(str(error)) from error

@@ -3,7 +3,6 @@
 import zipfile
 from collections.abc import Sequence
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from dsar.demo import environment
@@ -26,7 +25,7 @@ class Command(BaseCommand):
         request = SubjectRequest.objects.exclude(package_name="").order_by("id").first()
         if request is None:
             raise CommandError("the demo left no package: run `make demo` again")
-        folder = settings.BASE_DIR / "var" / "demo-opened"
+        folder = environment.FOLDER.with_name(f"{environment.FOLDER.name}-opened")
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / request.package_name.removesuffix(".sealed")
         with reading_of(request, "open the package of the demonstration"), target.open("wb") as file:

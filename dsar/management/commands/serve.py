@@ -1,6 +1,8 @@
 """`manage.py serve`."""
 
 import json
+import shutil
+import sys
 import tempfile
 import time
 from argparse import ArgumentParser
@@ -14,6 +16,9 @@ from dsar.demo import environment, stage
 from dsar.demo.processes import Processes, wait_for
 from dsar.demo.show import Screen
 from identity_privacy.access.models import Controller
+
+# What Django's file backend writes behind each mail.
+END_OF_MAIL = b"-" * 79
 
 
 class Command(BaseCommand):
@@ -29,9 +34,13 @@ class Command(BaseCommand):
     def handle(self, *, port: int, **_: object) -> None:
         """Start everything, print where and how to sign in, and run until Ctrl-C."""
         environment.enter()
-        screen = Screen(self.stdout)
+        with environment.alone():
+            self._set_up_and_serve(Screen(sys.stdout), port)
+
+    def _set_up_and_serve(self, screen: Screen, port: int) -> None:
         if not (environment.FOLDER / "sign-ins.json").exists():
             screen.line("There is no demo yet; setting it up.")
+            shutil.rmtree(environment.FOLDER, ignore_errors=True)
             controller, password = stage.set_up()
             stage.import_people(controller)
             stage.record_choices(controller)
@@ -61,12 +70,13 @@ class Command(BaseCommand):
         printed: set[Path] = set()
         while (ended := processes.dead()) is None:
             for path in sorted(set(mailbox.iterdir()) - printed):
-                letter = message_from_bytes(path.read_bytes(), policy=policy.default)
+                written, end, _ = path.read_bytes().partition(END_OF_MAIL)
+                letter = message_from_bytes(written, policy=policy.default)
                 body = letter.get_body(("plain",))
-                if body is None:
+                if not end or body is None:
                     continue  # still being written
                 printed.add(path)
                 screen.line(f"\nMail to {letter['To']}: {letter['Subject']}")
-                screen.quote(body.get_content())
+                screen.quote("\n".join(body.get_content().splitlines()))
             time.sleep(0.3)
         raise CommandError(f"{ended} ended by itself; see {environment.LOGS / ended}.log")

@@ -63,6 +63,20 @@ def enqueue(
     return message
 
 
+def reseal_pending(*, subject_id: UUID, data_key_id: UUID) -> int:
+    """Seal a person's messages that are still to be sent under another key, so that they outlive the person's own.
+
+    Part of the erasing verb, inside its transaction, its audit entry and a Reading; says how many. A worker that sends
+    one at this moment has it open already, and writes back only how it went.
+    """
+    rows = list(Message.objects.select_for_update().filter(subject_id=subject_id, state=MessageState.PENDING))
+    for message in rows:
+        message.body = dict(message.body)  # opened under the old key, sealed under the new one at save
+        message.data_key_id = data_key_id
+        message.save(update_fields=["body", "data_key_id"])
+    return len(rows)
+
+
 def wake(task_name: str, countdown: float | None = None) -> None:
     """Have a worker look at the database once the current transaction has committed.
 
