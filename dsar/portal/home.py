@@ -16,6 +16,7 @@ from consent.terms import ConsentAction
 from dsar.models import SubjectRequest
 from dsar.portal.following import summaries
 from dsar.portal.person import given_name_of
+from dsar.terms import RequestState
 from identity_privacy.access import presence
 from identity_privacy.access.middleware import PortalRequest
 from identity_privacy.access.presence import at_controller
@@ -23,6 +24,7 @@ from identity_privacy.delivery.models import Link
 from profiles.models import Attribute, Identifier
 
 _LATELY: Final = 3
+_ANSWERED: Final = (RequestState.ANSWERED, RequestState.RECHECKING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ def _home_of(request: PortalRequest, subject_id: UUID) -> HttpResponse:
         "companies": Link.objects.of_subject(subject_id).count(),
         "uses": yes.count(),
         "open": [card for card in cards if card.request.is_open()],
+        "answered": [card for card in cards if card.request.state in _ANSWERED],
         "lately": _lately(request, subject_id),
     }
     return render(request, "dsar/home.html", context)
