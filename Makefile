@@ -2,7 +2,7 @@
 # except by `make test`, which installs missing test servers where it may (see scripts/install-servers).
 PYTHON_ENV := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-open run test-fast test test-all lint fmt types check lock clean base dev
+.PHONY: help demo demo-open run test-fast test test-all lint fmt types check screenshots lock clean base dev
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -33,6 +33,10 @@ lint: dev ## Rules of style and of who may import whom
 fmt: dev ## Format, and repair what can be repaired safely
 	$(PYTHON_ENV) -m ruff check --fix
 	$(PYTHON_ENV) -m ruff format
+
+screenshots: dev ## Pictures of the pages into docs/screenshots
+	@mkdir -p docs/screenshots
+	$(PYTHON_ENV) -m pytest -q tests/e2e/screenshots.py
 
 types: dev ## Strict types
 	$(PYTHON_ENV) -m mypy

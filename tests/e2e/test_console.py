@@ -23,9 +23,9 @@ Open = Callable[[Window], Watched]
 
 @pytest.mark.parametrize("window", [Window(1280, "light"), Window(1280, "dark", has_javascript=False)], ids=str)
 def test_from_today_to_the_message_that_is_sent_again(cast: Cast, open_page: Open, window: Window) -> None:
-    request = _stuck_request(cast)
+    request = stuck_request(cast)
     page = open_page(window).page
-    _sign_in(page, cast)
+    sign_in_dana(page, cast)
 
     # Today says it in its first sentence, and has the one act beside it.
     expect(page.locator(".opening")).to_contain_text("1 request waits for a person. 1 system needs a person.")
@@ -53,9 +53,9 @@ def test_from_today_to_the_message_that_is_sent_again(cast: Cast, open_page: Ope
 
 @pytest.mark.parametrize("window", [Window(320, "light"), Window(1280, "dark")], ids=str)
 def test_no_page_scrolls_sideways_and_each_has_one_heading(cast: Cast, open_page: Open, window: Window) -> None:
-    request = _stuck_request(cast)
+    request = stuck_request(cast)
     watched = open_page(window)
-    _sign_in(watched.page, cast)
+    sign_in_dana(watched.page, cast)
 
     for path in ("/console/", *lists(), page_of(request), page_of(cast.shop), page_of(Message.objects.dead().get())):
         watched.page.goto(path)
@@ -64,9 +64,9 @@ def test_no_page_scrolls_sideways_and_each_has_one_heading(cast: Cast, open_page
 
 
 def test_the_keyboard_alone_reaches_the_act(cast: Cast, open_page: Open) -> None:
-    request = _stuck_request(cast)
+    request = stuck_request(cast)
     page = open_page(Window(1280, "light")).page
-    _sign_in(page, cast)
+    sign_in_dana(page, cast)
     page.goto(page_of(request))
 
     page.keyboard.press("Tab")
@@ -81,7 +81,7 @@ def test_the_keyboard_alone_reaches_the_act(cast: Cast, open_page: Open) -> None
     expect(page.get_by_text("It is on its way again.")).to_be_visible()
 
 
-def _sign_in(page: Page, cast: Cast) -> None:
+def sign_in_dana(page: Page, cast: Cast) -> None:
     hire("Dana", cast.lindwerk)
     page.goto("/console/")
     page.get_by_label("Your name in this console").fill("Dana")
@@ -90,7 +90,7 @@ def _sign_in(page: Page, cast: Cast) -> None:
     page.wait_for_url("**/console/")
 
 
-def _stuck_request(cast: Cast) -> SubjectRequest:
+def stuck_request(cast: Cast) -> SubjectRequest:
     """Alice's request for a copy, of which Kassenwerk could not be told for three days."""
     request = make_request(cast.lindwerk, cast.alice, RequestKind.ACCESS)
     fulfil_due()

@@ -26,7 +26,7 @@ def test_from_the_sign_in_to_the_confirmed_erasure(
     watched = open_page(window)
     page = watched.page
 
-    _sign_in(page)
+    sign_in_alice(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("Hello Alice")
 
     # One tap changes a choice, and it stays so.
@@ -73,7 +73,7 @@ def test_from_the_sign_in_to_the_confirmed_erasure(
 )
 def test_no_page_scrolls_sideways_and_each_has_one_heading(cast: Cast, open_page: Open, window: Window) -> None:
     watched = open_page(window)
-    _sign_in(watched.page)
+    sign_in_alice(watched.page)
     assert watched.page.locator("html").get_attribute("lang") == window.locale[:2]
 
     for path in ("/", "/data/", "/choices/", "/requests/", "/requests/new/", "/requests/new/erasure/"):
@@ -84,7 +84,7 @@ def test_no_page_scrolls_sideways_and_each_has_one_heading(cast: Cast, open_page
 
 def test_refusing_all_looks_exactly_like_accepting_all(cast: Cast, open_page: Open) -> None:
     page = open_page(Window(360, "dark")).page
-    _sign_in(page)
+    sign_in_alice(page)
     page.goto("/choices/")
 
     look = "button => [button.offsetWidth, button.offsetHeight, ...['color', 'backgroundColor', 'fontWeight', \
@@ -93,7 +93,7 @@ def test_refusing_all_looks_exactly_like_accepting_all(cast: Cast, open_page: Op
     assert refuse == accept
 
 
-def _sign_in(page: Page) -> None:
+def sign_in_alice(page: Page) -> None:
     page.goto("/")
     page.locator("input[type=email]").fill(ALICE_EMAIL)
     page.locator("main button").click()
