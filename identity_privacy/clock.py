@@ -15,7 +15,7 @@ def now() -> datetime:
 
 
 def machine_now() -> datetime:
-    """The machine's own time, never moved: for what other machines compare with theirs, such as a webhook's timestamp."""
+    """The machine's own time, never moved: for what other machines compare with theirs, as a webhook's timestamp."""
     return datetime.now(UTC)
 
 

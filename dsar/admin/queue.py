@@ -61,7 +61,7 @@ class RequestRow:
     @property
     def pseudonym(self) -> str:
         """Enough of the person's id to tell two apart."""
-        return self.request.subject_id.hex[-8:].upper()
+        return self.request.subject_id.hex[-8:]
 
     @property
     def why(self) -> Sequence[str]:

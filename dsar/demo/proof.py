@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.apps import apps
 
 from identity_privacy.crypto.errors import WrongPlace
 from identity_privacy.crypto.fields import EncryptedField
 from identity_privacy.crypto.keys import unwrap
 from identity_privacy.crypto.models import ControllerKey, DataKey
-from identity_privacy.crypto.seal import associated_data, open_sealed
+from identity_privacy.crypto.seal import Cipher, associated_data, open_sealed
 from identity_privacy.crypto.terms import KeyKind
 
 
@@ -50,12 +49,12 @@ def values_of(database: Path) -> list[Value]:
         return list(_values(connection))
 
 
-def split(values: Sequence[Value], living: Mapping[UUID, AESGCM]) -> tuple[list[Value], list[Value]]:
+def split(values: Sequence[Value], living: Mapping[UUID, Cipher]) -> tuple[list[Value], list[Value]]:
     """Values whose own key lives, and those whose key does not."""
     return [one for one in values if one.key_id in living], [one for one in values if one.key_id not in living]
 
 
-def living_keys() -> dict[UUID, AESGCM]:
+def living_keys() -> dict[UUID, Cipher]:
     """Every data key of the live keys database, unwrapped."""
     return unwrap(DataKey.objects.select_related("controller_key"))
 
@@ -66,7 +65,7 @@ def keys_of(subject_id: UUID) -> list[UUID]:
     return list(found.values_list("id", flat=True))
 
 
-def keys_in_copy(database: Path, key_ids: Sequence[UUID]) -> dict[UUID, AESGCM]:
+def keys_in_copy(database: Path, key_ids: Sequence[UUID]) -> dict[UUID, Cipher]:
     """These data keys from a copy of the keys database, unwrapped."""
     keks = {row.id.hex: row for row in ControllerKey.objects.all()}
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
@@ -79,19 +78,19 @@ def keys_in_copy(database: Path, key_ids: Sequence[UUID]) -> dict[UUID, AESGCM]:
     )
 
 
-def try_own(values: Sequence[Value], keys: Mapping[UUID, AESGCM]) -> Trial:
+def try_own(values: Sequence[Value], keys: Mapping[UUID, Cipher]) -> Trial:
     """Try on every value the key that it names."""
     opened = sum(_opens(value, value.key_id, keys[value.key_id]) for value in values)
     return Trial(values=len(values), keys=1, opened=opened)
 
 
-def try_all(values: Sequence[Value], keys: Mapping[UUID, AESGCM]) -> Trial:
+def try_all(values: Sequence[Value], keys: Mapping[UUID, Cipher]) -> Trial:
     """Try every key on every value, at the value's own place and at the place that it would have under that key."""
     opened = sum(any(_opens(value, key_id, cipher) for key_id, cipher in keys.items()) for value in values)
     return Trial(values=len(values), keys=len(keys), opened=opened)
 
 
-def _opens(value: Value, key_id: UUID, cipher: AESGCM) -> bool:
+def _opens(value: Value, key_id: UUID, cipher: Cipher) -> bool:
     for bound_to in {value.key_id, key_id}:
         try:
             open_sealed(cipher, value.sealed, associated_data(value.place, value.row_id, bound_to))

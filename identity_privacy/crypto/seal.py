@@ -16,12 +16,16 @@ b'Alice'
 """
 
 import os
+from typing import TypeAlias
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from identity_privacy.crypto.errors import UnreadableSeal, WrongPlace
+
+# The cipher of one key, for whoever passes it on without knowing how it works.
+Cipher: TypeAlias = AESGCM
 
 VERSION = b"\x01"
 NONCE_BYTES = 12

@@ -155,5 +155,5 @@ def test_the_key_database_shows_no_key(cast: Cast) -> None:
     owner = uuid4()
     with Sealing() as sealing:
         key_id = create_data_key(kind=KeyKind.REQUEST, controller_id=cast.lindwerk.id, owner_id=owner)
-        assert sealing.cipher(key_id)
+        assert sealing.cipher(key_id) is sealing.cipher(key_id)
     assert len(bytes(DataKey.objects.get(id=key_id).wrapped)) == 29 + 32

@@ -53,4 +53,7 @@ def test_take_pictures_of_the_console(cast: Cast, open_page: Open, window: Windo
 
 
 def take(page: Page, name: str, window: Window) -> None:
+    # As tall as the page, so that the bar at the bottom of a phone is at the bottom of the picture.
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": window.width, "height": max(height, 800)})
     page.screenshot(path=FOLDER / f"{name}-{window.width}-{window.theme}.png", full_page=True)

@@ -1,7 +1,6 @@
 """`manage.py certificate verify FILE --key KEY`."""
 
 from argparse import ArgumentParser
-from collections.abc import Sequence
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
@@ -13,7 +12,7 @@ class Command(BaseCommand):
     """Completion certificates."""
 
     help = "Verify a completion certificate offline, against a key that you have from somewhere else."
-    requires_system_checks: Sequence[str] = ()
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The file and the keys that are trusted."""

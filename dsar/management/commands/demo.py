@@ -1,7 +1,6 @@
 """`manage.py demo`."""
 
 import sys
-from collections.abc import Sequence
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -14,7 +13,7 @@ class Command(BaseCommand):
     """See the whole service do its job once."""
 
     help = "See the whole service do its job once, on sample people, with real processes; everything under var/demo."
-    requires_system_checks: Sequence[str] = ()
+    requires_system_checks = ()
 
     def handle(self, **_: object) -> None:
         """Play it; exit status 1 with the reason where something is not as promised."""

@@ -1,7 +1,6 @@
 """`manage.py demo_open`."""
 
 import zipfile
-from collections.abc import Sequence
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -15,7 +14,7 @@ class Command(BaseCommand):
     """Open the access package that the demonstration left sealed."""
 
     help = "Open the access package that the demo left sealed, into var/demo-opened; its values are in clear there."
-    requires_system_checks: Sequence[str] = ()
+    requires_system_checks = ()
 
     def handle(self, **_: object) -> None:
         """Unseal, unpack, and say where."""

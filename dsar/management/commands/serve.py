@@ -6,7 +6,6 @@ import sys
 import tempfile
 import time
 from argparse import ArgumentParser
-from collections.abc import Sequence
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -25,7 +24,7 @@ class Command(BaseCommand):
     """Serve what the demonstration set up, to be tried by hand."""
 
     help = "Serve portal, console and API with worker, beat and the demo's linked systems; mail is printed here."
-    requires_system_checks: Sequence[str] = ()
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Where to listen."""

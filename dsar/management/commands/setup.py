@@ -1,7 +1,5 @@
 """`manage.py setup`."""
 
-from collections.abc import Sequence
-
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
@@ -15,7 +13,7 @@ class Command(BaseCommand):
 
     help = "Make or update both databases, and the root key unless there is one; safe to repeat."
     # There may be no database to check yet; `migrate` checks it afterwards.
-    requires_system_checks: Sequence[str] = ()
+    requires_system_checks = ()
 
     def handle(self, *, verbosity: int, **_: object) -> None:
         """Folders, databases, root key."""
