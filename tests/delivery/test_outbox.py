@@ -245,18 +245,16 @@ def test_an_endpoint_in_a_private_network_is_dead_at_once_with_its_cause(shop: S
 
 
 def test_a_slow_system_takes_no_more_than_its_share_and_delays_no_other(controller: Controller) -> None:
-    with listening(Reply(wait_seconds=1)) as slow, listening() as quick:
+    with listening(Reply(wait_seconds=0.7)) as slow, listening() as quick:
         first, second = make_system(controller, slow.url, "slow"), make_system(controller, quick.url, "quick")
         for _ in range(3 * PER_SYSTEM):
             make_message(first)
         for _ in range(40):
             make_message(second)
-        started = time.monotonic()
         deliver_due()
 
         assert (len(slow.requests), len(quick.requests)) == (3 * PER_SYSTEM, 40)
-        assert max(quick.times) - started < 1
-        assert slow.times[PER_SYSTEM - 1] - started < 2
+        assert max(quick.times) < sorted(slow.times)[PER_SYSTEM], "before the slow one's second share"
 
 
 def test_a_dead_message_is_replayed_under_its_old_id_and_others_are_not(shop: System, receiver: Receiver) -> None:
