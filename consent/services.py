@@ -21,6 +21,7 @@ from identity_privacy.crypto.keys import Sealing
 from identity_privacy.delivery.models import Link, System
 from identity_privacy.delivery.services import enqueue
 from profiles.models import Profile
+from profiles.querysets import ProfileQuerySet
 
 
 @transaction.atomic
@@ -88,7 +89,7 @@ def record_choice(
     """
     if purpose.legal_basis != LegalBasis.CONSENT and action is not ConsentAction.OBJECTED:
         raise NotAskedFor(purpose.code)
-    profile = _person_to_write_about(subject_id)
+    profile = _person_to_write_about(subject_id, purpose)
     now = clock.now()
     event = ConsentEvent.objects.create(
         subject_id=subject_id,
@@ -166,10 +167,16 @@ class KnownChoice:
 def import_choices(*, actor: Actor, purpose: Purpose, notice: Notice, choices: Iterable[KnownChoice]) -> int:
     """Record choices that linked systems already knew, for people with none on this purpose yet; says how many.
 
-    The systems are not told: they are where it comes from. Importing the same choices again changes nothing.
+    The systems are not told: they are where it comes from. Importing the same choices again changes nothing; nothing
+    is recorded about the erased and restricted. Raises: NotAskedFor.
     """
-    now = clock.now()
-    known = set(ConsentState.objects.filter(purpose=purpose).values_list("subject_id", flat=True))
+    if purpose.legal_basis != LegalBasis.CONSENT:
+        raise NotAskedFor(purpose.code)
+    now, choices = clock.now(), list(choices)
+    # Locked as for one choice, so that no erasure and no switch in the portal comes between.
+    people = _people_to_write_about(purpose).select_for_update()
+    writable = set(people.in_bulk({choice.subject_id for choice in choices}))
+    writable -= set(ConsentState.objects.filter(purpose=purpose).values_list("subject_id", flat=True))
     events = [
         ConsentEvent(
             id=uuid7(),
@@ -183,9 +190,14 @@ def import_choices(*, actor: Actor, purpose: Purpose, notice: Notice, choices: I
             recorded_at=now,
         )
         for choice in choices
-        if choice.subject_id not in known
+        if choice.subject_id in writable
     ]
     ConsentEvent.objects.bulk_create(events, batch_size=500)
+    deciding: dict[UUID, ConsentEvent] = {}
+    for event in events:
+        standing = deciding.get(event.subject_id)
+        if standing is None or comes_after(*_order(event), than=_order(standing)):
+            deciding[event.subject_id] = event
     ConsentState.objects.bulk_create(
         [
             ConsentState(
@@ -195,7 +207,7 @@ def import_choices(*, actor: Actor, purpose: Purpose, notice: Notice, choices: I
                 since=event.occurred_at,
                 event=event,
             )
-            for event in events
+            for event in deciding.values()
         ],
         batch_size=500,
     )
@@ -212,18 +224,26 @@ def import_choices(*, actor: Actor, purpose: Purpose, notice: Notice, choices: I
 def decision(*, subject_id: UUID, purpose: Purpose) -> Decision:
     """May this person's data be used for this purpose now, and why; the safe answer for the erased and restricted."""
     basis = LegalBasis(purpose.legal_basis)
-    if not Profile.objects.living().filter(id=subject_id, restricted_at=None).exists():
+    if not _people_to_write_about(purpose).filter(id=subject_id).exists():
         return Decision(allowed=False, reason="unknown_or_barred", legal_basis=basis)
     state = ConsentState.objects.filter(subject_id=subject_id, purpose=purpose).first()
     return decide(basis, ConsentAction(state.action) if state else None)
 
 
-def _person_to_write_about(subject_id: UUID) -> Profile:
+def _people_to_write_about(purpose: Purpose) -> ProfileQuerySet:
+    return Profile.objects.of(purpose.controller_id).living().filter(restricted_at=None)
+
+
+def _person_to_write_about(subject_id: UUID, purpose: Purpose) -> Profile:
     # Locked against an erasure at the same moment: whoever comes second sees what the first did.
-    profile = Profile.objects.select_for_update().filter(id=subject_id).first()
-    if profile is None or profile.erased_at or profile.restricted_at:
+    profile = _people_to_write_about(purpose).select_for_update().filter(id=subject_id).first()
+    if profile is None:
         raise PersonErased(str(subject_id))
     return profile
+
+
+def _order(event: ConsentEvent) -> tuple[ConsentAction, datetime, str]:
+    return ConsentAction(event.action), event.occurred_at, str(event.id)
 
 
 def _project(event: ConsentEvent) -> None:
@@ -233,7 +253,7 @@ def _project(event: ConsentEvent) -> None:
         defaults={"action": event.action, "since": event.occurred_at, "event": event},
     )
     standing = (ConsentAction(state.action), state.since, str(state.event_id))
-    if not is_new and comes_after(ConsentAction(event.action), event.occurred_at, str(event.id), standing):
+    if not is_new and comes_after(*_order(event), than=standing):
         state.action, state.since, state.event = event.action, event.occurred_at, event
         state.save(update_fields=["action", "since", "event"])
 
