@@ -53,8 +53,13 @@ class Group:
 @for_subject
 def data(request: PortalRequest, subject_id: UUID) -> HttpResponse:
     """All that we know about the person who looks (GDPR Art. 15), opened for them and nobody else."""
-    actor = Actor.subject(subject_id)
-    with Reading(actor=actor, purpose="portal.my_data", subject_id=subject_id, reason="The person looks at their data"):
+    with Reading(
+        actor=Actor.subject(subject_id),
+        purpose="portal.my_data",
+        subject_id=subject_id,
+        controller_id=request.controller.id,
+        reason="The person looks at their data",
+    ):
         groups = _groups(request.controller.id, subject_id, shows_sensitive=is_fresh(request))
         context = {"current": "data", "groups": groups, "count": sum(len(group.facts) for group in groups)}
         return render(request, "profiles/data.html", context)

@@ -118,6 +118,7 @@ def certificate(request: PortalRequest, reference: str) -> HttpResponse:
         actor=Actor.subject(row.subject_id),
         purpose="portal.certificate",
         subject_id=row.subject_id,
+        controller_id=row.controller_id,
         reason="The person takes their certificate",
     ):
         document = row.certificate
@@ -146,6 +147,7 @@ def package(request: PortalRequest, reference: str) -> HttpResponse:
         actor=Actor.subject(row.subject_id),
         purpose="portal.package",
         subject_id=row.subject_id,
+        controller_id=row.controller_id,
         reason="The person takes their copy",
     ):
         content = b"".join(open_package(row))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from identity_privacy.actors import Actor
 from identity_privacy.crypto.reading import Reading
-from profiles.models import Attribute, Identifier
+from profiles.models import Attribute, Identifier, Profile
 from profiles.terms import IdentifierKind
 
 _GIVEN_NAME: Final = "given_name"
@@ -13,22 +13,28 @@ _GIVEN_NAME: Final = "given_name"
 
 def address_of(subject_id: UUID) -> str:
     """The address that the person is told at: the one they have shown to be theirs, else any; empty without one."""
-    addresses = Identifier.objects.filter(profile_id=subject_id, kind=IdentifierKind.EMAIL)
+    addresses = Identifier.objects.filter(profile_id=subject_id, kind=IdentifierKind.EMAIL).select_related("profile")
     address = addresses.exclude(verified_at=None).first() or addresses.first()
     if address is None:
         return ""
-    with _reading(subject_id, "portal.contact", "To send a code or an answer"):
+    with _reading(address.profile, "portal.contact", "To send a code or an answer"):
         return str(address.value)
 
 
 def given_name_of(subject_id: UUID) -> str:
     """What to greet them by; empty if we do not know it."""
-    name = Attribute.objects.about(subject_id).filter(definition__code=_GIVEN_NAME).first()
+    name = Attribute.objects.about(subject_id).filter(definition__code=_GIVEN_NAME).select_related("profile").first()
     if name is None:
         return ""
-    with _reading(subject_id, "portal.greeting", "To greet them by name"):
+    with _reading(name.profile, "portal.greeting", "To greet them by name"):
         return str(name.value).title()
 
 
-def _reading(subject_id: UUID, purpose: str, reason: str) -> Reading:
-    return Reading(actor=Actor.subject(subject_id), purpose=purpose, subject_id=subject_id, reason=reason)
+def _reading(profile: Profile, purpose: str, reason: str) -> Reading:
+    return Reading(
+        actor=Actor.subject(profile.id),
+        purpose=purpose,
+        subject_id=profile.id,
+        controller_id=profile.controller_id,
+        reason=reason,
+    )

@@ -114,6 +114,7 @@ def reading_of(request: SubjectRequest, reason: str) -> Reading:
         actor=SERVICE,
         purpose="subject request",
         subject_id=request.subject_id,
+        controller_id=request.controller_id,
         reason=f"{reason} ({request.reference})",
     )
 

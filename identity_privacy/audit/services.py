@@ -58,7 +58,7 @@ def record_reading(reading: Reading) -> None:
         actor=reading.actor,
         action="personal_data.read",
         target=("subject", reading.subject_id or "all"),
-        controller_id=None,
+        controller_id=reading.controller_id,
         subject_id=reading.subject_id,
         reason=reading.reason,
         details={"purpose": reading.purpose},

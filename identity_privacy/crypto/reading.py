@@ -29,8 +29,9 @@ def witnessed_by(witness: Witness) -> None:
 class Reading:
     """A stated reason to open sealed values; the unwrapped keys live in it and are forgotten with it.
 
-    `subject_id` None means every person (a worker, a batch). Use it as a context manager around the code that reads
-    the values *and* renders them; a generator that outlives the block cannot open anything.
+    `subject_id` None means every person (a worker, a batch), `controller_id` None those of several controllers: the
+    controllers' staff see in the log the readings that name theirs. Use it as a context manager around the code that
+    reads the values *and* renders them; a generator that outlives the block cannot open anything.
 
     Source: GDPR Art. 5(1)(b) and (f), 5(2).
     """
@@ -39,6 +40,7 @@ class Reading:
     purpose: str
     subject_id: UUID | None
     reason: str
+    controller_id: UUID | None = None
     _ciphers: dict[UUID, AESGCM] = field(default_factory=dict, init=False, repr=False)
     _token: Token["Reading | None"] | None = field(default=None, init=False, repr=False)
 
