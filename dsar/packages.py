@@ -41,10 +41,17 @@ def write_package(request: SubjectRequest, name: str) -> None:
     ):
         archive.writestr("data.json", _as_json(request, sources))
         for number, (source, sections) in enumerate(sources, 1):
-            for section in sections:
-                archive.writestr(f"csv/{number:02d}-{_slug(source)}-{_slug(section.title)}.csv", as_csv(section))
-        purposes = Purpose.objects.of(request.controller_id)
-        context = {"request": request, "sources": sources, "purposes": purposes}
+            for part, section in enumerate(sections, 1):
+                # Both numbers, since two names may come to one slug.
+                table = f"{number:02d}-{_slug(source)}-{part:02d}-{_slug(section.title)}"
+                archive.writestr(f"csv/{table}.csv", as_csv(section))
+        context = {
+            "request": request,
+            "sources": [
+                (source, [(section.title, *_table(section)) for section in sections]) for source, sections in sources
+            ],
+            "purposes": Purpose.objects.of(request.controller_id),
+        }
         archive.writestr("index.html", render_to_string("dsar/package/index.html", context))
 
 
@@ -68,12 +75,16 @@ def as_csv(section: Section) -> str:
 
     Source: OWASP, CSV Injection.
     """
-    columns = list(dict.fromkeys(column for row in section.rows for column in row))
+    columns, rows = _table(section)
     buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(_harmless(column) for column in columns)
-    writer.writerows([_harmless(row.get(column, "")) for column in columns] for row in section.rows)
+    csv.writer(buffer).writerows([_harmless(value) for value in row] for row in (columns, *rows))
     return "\ufeff" + buffer.getvalue()
+
+
+def _table(section: Section) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows, every value under its own heading where rows differ in theirs."""
+    columns = list(dict.fromkeys(column for row in section.rows for column in row))
+    return columns, [[row.get(column, "") for column in columns] for row in section.rows]
 
 
 def _rows(content: object) -> list[Mapping[str, str]]:
@@ -89,7 +100,8 @@ def _text(value: object) -> str:
 
 
 def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    # Behind a semicolon too, which begins a new cell where it parts the columns, as in a German spreadsheet.
+    return re.sub(r"(?:^|(?<=[;\t\r\n]))(?=[=+\-@\t\r＝＋－＠])", "'", text)
 
 
 def _slug(text: str) -> str:

@@ -125,7 +125,9 @@ def parse_result(body: bytes) -> Result:
     Raises: UnreadableResult, naming the member and what it must be.
     """
     try:
-        document = json.loads(body)
+        document = json.loads(body.decode())
+        # What cannot be written again, such as half of a surrogate pair, cannot be stored either.
+        json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise UnreadableResult("send one JSON object in UTF-8", field="body") from None
     if not isinstance(document, dict):
@@ -142,10 +144,10 @@ def parse_result(body: bytes) -> Result:
     counts, reason = document.get("counts", {}), document.get("reason", "")
     if not isinstance(counts, dict) or not all(type(count) is int and 0 <= count < 2**53 for count in counts.values()):
         raise UnreadableResult('an object of whole numbers, such as {"orders": 3}', field="counts")
-    if len(counts) > 50 or any(len(name) > 50 or not name.isascii() for name in counts):
-        raise UnreadableResult("at most 50 names of at most 50 ASCII characters", field="counts")
-    if not isinstance(reason, str) or len(reason) > 200:
-        raise UnreadableResult("a text of at most 200 characters", field="reason")
+    if len(counts) > 50 or any(len(name) > 50 or not (name.isascii() and name.isprintable()) for name in counts):
+        raise UnreadableResult("at most 50 names of at most 50 printable ASCII characters", field="counts")
+    if not isinstance(reason, str) or len(reason) > 200 or not reason.isprintable():
+        raise UnreadableResult("one line of at most 200 characters", field="reason")
     outcome = Outcome(document["outcome"])
     if outcome is Outcome.KEPT and not reason:
         raise UnreadableResult("say why it is kept", field="reason")

@@ -10,10 +10,12 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from dsar.certificates import signed_certificate
+from dsar.errors import NotNow
 from dsar.models import SubjectRequest, Task
 from dsar.packages import write_package
 from dsar.rules import step
 from dsar.services.fulfilment import SERVICE, reading_of
+from dsar.services.sweeping import each
 from dsar.terms import RequestKind, RequestState, TaskState
 from identity_privacy import clock
 from identity_privacy.audit.errors import NotYetSequenced
@@ -29,27 +31,25 @@ def answer_due() -> int:
     waiting = SubjectRequest.objects.filter(state=RequestState.FULFILLING, tasks__isnull=False)
     complete = waiting.exclude(tasks__state__in=[TaskState.PLANNED, TaskState.ASKED, TaskState.ACCEPTED]).distinct()
     ids = list(complete.values_list("id", flat=True))
-    for request_id in ids:
-        answer_request(request_id=request_id)
-    lacking = Q(state=RequestState.ANSWERED, certificate__isnull=True) | Q(
-        state=RequestState.CLOSED, supplement__isnull=True
-    )
+    answered = each(ids, lambda request_id: answer_request(request_id=request_id))
+    lacking = Q(certificate__isnull=True) | Q(state=RequestState.CLOSED, supplement__isnull=True)
     due = SubjectRequest.objects.filter(lacking).exclude(answered_at=None)
     uncertified = list(due.exclude(kind=RequestKind.ACCESS, state=RequestState.CLOSED).values_list("id", flat=True))
     if uncertified:
         sequence()
-    for request_id in uncertified:
-        issue_certificate(request_id=request_id)
-    return len(ids)
+    each(uncertified, lambda request_id: issue_certificate(request_id=request_id))
+    return answered
 
 
 @transaction.atomic
 def answer_request(*, request_id: UUID) -> SubjectRequest:
     """Tell the person the outcome; the law's clock stops. A copy of their data is packaged first.
 
-    Raises: NotNow, when it was answered already.
+    Raises: NotNow, when it was answered already, or a system has not reported.
     """
     request = SubjectRequest.objects.select_for_update().get(id=request_id)
+    if request.tasks.unanswered().exists():
+        raise NotNow(f"{request.reference}: not every system has reported")
     request.state = step(RequestKind(request.kind), RequestState(request.state), RequestState.ANSWERED)
     request.answered_at = clock.now()
     with reading_of(request, "answer the person"):
@@ -79,7 +79,10 @@ def issue_certificate(*, request_id: UUID) -> SubjectRequest:
     Raises: NotYetSequenced, while no checkpoint covers the request's last entry.
     """
     request = SubjectRequest.objects.select_for_update().get(id=request_id)
-    is_supplement = request.state == RequestState.CLOSED
+    issued = SubjectRequest.objects.filter(id=request_id)
+    is_supplement = issued.filter(certificate__isnull=False).exists()
+    if is_supplement and (request.state != RequestState.CLOSED or issued.filter(supplement__isnull=False).exists()):
+        return request  # another worker came first
     targets = [str(request.id), *(str(task.id) for task in _tasks(request))]
     entries = list(
         Entry.objects.filter(target_kind__in=["request", "task"], target_id__in=targets)

@@ -15,6 +15,7 @@ from django.db import transaction
 from dsar.errors import NotErased
 from dsar.models import SubjectRequest, Task
 from dsar.rules import ASKS, MessageType, ready_to_ask
+from dsar.services.sweeping import each
 from dsar.terms import Check, EvidenceKind, Outcome, RequestKind, RequestState, TaskState
 from identity_privacy import clock
 from identity_privacy.actors import Actor
@@ -38,9 +39,7 @@ def fulfil_due() -> int:
         state=RequestState.FULFILLING, tasks__system_id=None, tasks__state__in=[TaskState.PLANNED, TaskState.ASKED]
     )
     ids = list(due.order_by("due_on", "received_at").values_list("id", flat=True))
-    for request_id in ids:
-        carry_out(request_id=request_id)
-    return len(ids)
+    return each(ids, lambda request_id: carry_out(request_id=request_id))
 
 
 def carry_out(*, request_id: UUID) -> None:
@@ -50,11 +49,15 @@ def carry_out(*, request_id: UUID) -> None:
     """
     request = SubjectRequest.objects.get(id=request_id)
     if request.kind == RequestKind.ACCESS:
-        _collect(request)
+        _collect(request_id)
         return
-    _erase(request)
+    # The copy that the same person asked for comes first, or nothing would be left to put into it.
+    asked = SubjectRequest.objects.by(request.subject_id).filter(kind=RequestKind.ACCESS, state=RequestState.FULFILLING)
+    for copy_id in asked.values_list("id", flat=True):
+        _collect(copy_id)
+    _erase(request_id)
     destruction = destroy_subject_keys(request.subject_id, kinds=[KeyKind.PROFILE])
-    _confirm_erasure(request, backups_end_on=destruction.backups_end_on.isoformat())
+    _confirm_erasure(request_id, backups_end_on=destruction.backups_end_on.isoformat())
 
 
 def message_body(
@@ -126,11 +129,17 @@ def what_is_left(subject_id: UUID) -> Mapping[str, int]:
     return {kind: count for kind, count in {**rows, "keys": keys}.items() if count}
 
 
+def _in_work(request_id: UUID) -> tuple[SubjectRequest, Task]:
+    """The request and our own task, locked in the order in which reports lock them, so that neither waits for ever."""
+    request = SubjectRequest.objects.select_for_update().get(id=request_id)
+    return request, request.tasks.select_for_update().get(system_id=None)
+
+
 @transaction.atomic
-def _collect(request: SubjectRequest) -> None:
-    own = request.tasks.select_for_update().get(system_id=None)
-    if own.state == TaskState.REPORTED:
-        return
+def _collect(request_id: UUID) -> None:
+    request, own = _in_work(request_id)
+    if own.state == TaskState.REPORTED or request.state != RequestState.FULFILLING:
+        return  # done already, or withdrawn meanwhile
     with reading_of(request, "collect our own copy"):
         own.answer = [asdict(section) for store in stores() for section in store.collect(request.subject_id)]
         _note_locators(request)
@@ -145,8 +154,8 @@ def _collect(request: SubjectRequest) -> None:
 
 
 @transaction.atomic
-def _erase(request: SubjectRequest) -> None:
-    own = request.tasks.select_for_update().get(system_id=None)
+def _erase(request_id: UUID) -> None:
+    request, own = _in_work(request_id)
     if own.state != TaskState.PLANNED:
         return
     restrict_profile(actor=SERVICE, subject_id=request.subject_id, reason=request.reference)
@@ -164,8 +173,8 @@ def _erase(request: SubjectRequest) -> None:
 
 
 @transaction.atomic
-def _confirm_erasure(request: SubjectRequest, *, backups_end_on: str) -> None:
-    own = request.tasks.select_for_update().get(system_id=None)
+def _confirm_erasure(request_id: UUID, *, backups_end_on: str) -> None:
+    request, own = _in_work(request_id)
     if own.state == TaskState.REPORTED:
         return
     left = what_is_left(request.subject_id)

@@ -7,6 +7,7 @@ from django.db import transaction
 from dsar.models import SubjectRequest, Task
 from dsar.rules import TASK_RECHECK, step
 from dsar.services.fulfilment import SERVICE, reading_of, send, what_is_left
+from dsar.services.sweeping import each
 from dsar.terms import Check, EvidenceKind, Outcome, RequestKind, RequestState
 from identity_privacy import clock
 from identity_privacy.audit.services import record
@@ -24,9 +25,7 @@ def recheck_due() -> int:
         )
         if request.recheck_on and request.recheck_on <= clock.today(request.controller.zone)
     ]
-    for request_id in ids:
-        start_recheck(request_id=request_id)
-    return len(ids)
+    return each(ids, lambda request_id: start_recheck(request_id=request_id))
 
 
 @transaction.atomic

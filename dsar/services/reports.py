@@ -15,6 +15,7 @@ from dsar.terms import Check, EvidenceKind, Outcome, RequestKind, RequestState, 
 from identity_privacy import clock
 from identity_privacy.actors import Actor
 from identity_privacy.audit.services import record
+from identity_privacy.delivery.errors import UnverifiedWebhook
 from identity_privacy.delivery.inbound import verify_report
 from identity_privacy.delivery.models import Message, System
 from identity_privacy.delivery.results import Answer
@@ -65,7 +66,11 @@ def record_result(*, task_id: UUID, headers: Mapping[str, str], body: bytes) -> 
         raise UnknownTask(str(task_id))
     system = System.objects.get(controller_id=task.request.controller_id, code=task.system_code)
     lowered = {name.lower(): value for name, value in headers.items()}
-    verified = verify_report(system=system, headers=lowered, body=body)
+    try:
+        verified = verify_report(system=system, headers=lowered, body=body)
+    except UnverifiedWebhook:
+        _enter(Actor.stranger(), "task.report_refused", task)
+        raise
     result = parse_result(body)
     if result.task != task.id:
         raise UnreadableResult("repeat the task's id", field="task")
@@ -76,16 +81,17 @@ def record_result(*, task_id: UUID, headers: Mapping[str, str], body: bytes) -> 
 @transaction.atomic
 def ask_again(*, actor: Actor, task: Task) -> Task:
     """Ask a system once more that was asked and has not reported. Raises: NotNow."""
-    task = Task.objects.select_for_update().select_related("request").get(id=task.id)
-    if task.is_own() or task.state not in {TaskState.ASKED, TaskState.ACCEPTED}:
-        raise NotNow(f"task {task.id} is {task.state}")
+    task = _task(task.id, task.system_id)
+    is_waiting = task.state in {TaskState.ASKED, TaskState.ACCEPTED}
+    if task.is_own() or not is_waiting or task.request.state != RequestState.FULFILLING:
+        raise NotNow(f"task {task.id} is {task.state}, its request {task.request.state}")
     with reading_of(task.request, "ask a system again"):
         send(task.request, task, ASKS[RequestKind(task.request.kind)])
     _enter(actor, "task.asked_again", task)
     return task
 
 
-def _task(task_id: UUID, system_id: UUID) -> Task:
+def _task(task_id: UUID, system_id: UUID | None) -> Task:
     """The task, locked behind its request, so that reports about one request come one after the other."""
     request_id = Task.objects.values_list("request_id", flat=True).get(id=task_id)
     SubjectRequest.objects.select_for_update().get(id=request_id)
