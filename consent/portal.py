@@ -132,7 +132,7 @@ def _action(*, wants: bool, was_given: bool) -> ConsentAction:
 
 
 def _notice(purpose: Purpose) -> Notice | None:
-    return purpose.notices.current(_locale()).first() or purpose.notices.order_by("-version").first()
+    return purpose.notices.shown_in(_locale()).first()
 
 
 def _locale() -> str:

@@ -34,6 +34,11 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
         """The newest first, in this language."""
         return self.filter(locale=locale).order_by("-version")
 
+    def shown_in(self, locale: str) -> Self:
+        """What somebody who reads this language is shown first: the newest in it, else the newest in any."""
+        is_other = models.Case(models.When(locale=locale, then=0), default=1)
+        return self.order_by(is_other, "-version")
+
 
 class ConsentEventQuerySet(models.QuerySet["ConsentEvent"]):
     """The ledger."""

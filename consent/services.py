@@ -138,7 +138,7 @@ def answer_all(*, actor: Actor, controller: Controller, subject_id: UUID, locale
             subject_id=subject_id,
             purpose=purpose,
             action=ConsentAction.GIVEN if is_yes else refusal,
-            notice=purpose.notices.current(locale).first(),
+            notice=purpose.notices.shown_in(locale).first(),
             channel=Channel.PORTAL,
             method="accept-all" if is_yes else "refuse-all",
         )

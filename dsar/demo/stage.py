@@ -30,7 +30,7 @@ from identity_privacy.delivery.services import register_system
 from identity_privacy.delivery.simulator import Mode
 from identity_privacy.delivery.terms import SystemKind
 from profiles.models import Identifier
-from profiles.rules import BadRow, Row, parse_mapping, read_csv
+from profiles.rules import BadRow, ImportMapping, Row, parse_mapping, read_csv
 from profiles.services import ImportReport, import_profiles
 from profiles.terms import IdentifierKind
 
@@ -144,7 +144,6 @@ def set_up(host: str = "localhost") -> tuple[Controller, str]:
 
 def import_people(controller: Controller) -> ImportReport:
     """The sample's people as encrypted profiles, with an e-mail address made up for each."""
-    mapping = parse_mapping(tomllib.loads((SAMPLE / "mapping.toml").read_text()))
     with sample().open(encoding="utf-8", newline="") as lines:
         total = sum(1 for _ in lines) - 1
     with (
@@ -155,9 +154,14 @@ def import_people(controller: Controller) -> ImportReport:
             actor=DEMO,
             controller=controller,
             rows=with_addresses(read_csv(lines)),
-            mapping=mapping,
+            mapping=sample_mapping(),
             progress=bar.update,
         )
+
+
+def sample_mapping() -> ImportMapping:
+    """How the sample's columns are read."""
+    return parse_mapping(tomllib.loads((SAMPLE / "mapping.toml").read_text()))
 
 
 def sample() -> Path:
@@ -197,7 +201,9 @@ def record_choices(controller: Controller) -> int:
 
 def person_of(controller: Controller, record_id: str) -> UUID:
     """The person whom a record of the sample became."""
-    named = Identifier.objects.naming(controller.id, IdentifierKind.SOURCE_RECORD, f"febrl1:{record_id}")
+    named = Identifier.objects.naming(
+        controller.id, IdentifierKind.SOURCE_RECORD, f"{sample_mapping().source}:{record_id}"
+    )
     return named.get().profile_id
 
 

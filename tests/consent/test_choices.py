@@ -217,3 +217,11 @@ def test_of_several_imported_choices_of_one_person_the_latest_decides(cast: Cast
 def test_nothing_occurs_after_it_is_recorded(cast: Cast) -> None:
     with pytest.raises(IntegrityError, match="nothing_occurs_after_it_is_recorded"), transaction.atomic():
         bring_in(cast.newsletter, known(cast.alice, GIVEN, -1))
+
+
+def test_who_reads_another_language_agrees_to_the_text_that_they_were_shown(cast: Cast) -> None:
+    answer_all(
+        actor=Actor.subject(cast.alice), controller=cast.lindwerk, subject_id=cast.alice, locale="de", is_yes=True
+    )
+    event = ConsentEvent.objects.filter(subject_id=cast.alice, purpose=cast.newsletter).get()
+    assert event.notice == cast.newsletter.notices.get(locale="en")
