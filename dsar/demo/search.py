@@ -50,7 +50,7 @@ class Search:
         for offset in range(len(content) - width + 1):
             candidates = forms.get(content[offset : offset + width])
             for form, name, is_number in candidates or ():
-                if content.startswith(form, offset) and not (is_number and _inside_run(content, offset, len(form))):
+                if content.startswith(form, offset) and not (is_number and _inside_run(content, offset, form, name)):
                     yield Found(path=path, offset=offset, encoding=name)
 
 
@@ -67,7 +67,24 @@ def encoded(text: str) -> Sequence[tuple[str, bytes]]:
     return list(dict.fromkeys(forms))
 
 
-def _inside_run(content: bytes, offset: int, length: int) -> bool:
-    before = content[offset - 1] if offset else 0
-    after = content[offset + length] if offset + length < len(content) else 0
-    return before in DIGITS_AND_HEX or after in DIGITS_AND_HEX
+# How many bytes a sign of plain text takes in each encoding, so that what stands beside it can be read. In base64 eight
+# signs in a row are no chance, whatever stands beside them.
+_UNITS = {"UTF-8": 1, "UTF-16 LE": 2, "UTF-16 BE": 2}
+_SIGN_BYTES = _UNITS | {f"hex of {name}": 2 * size for name, size in _UNITS.items()}
+
+
+def _inside_run(content: bytes, offset: int, form: bytes, name: str) -> bool:
+    """Whether the sign before or after, read in the value's own encoding, is a digit or hex."""
+    size, end = _SIGN_BYTES.get(name, 0), offset + len(form)
+    beside = content[max(offset - size, 0) : offset], content[end : end + size]
+    return any(_is_digit_or_hex(raw, name) for raw in beside)
+
+
+def _is_digit_or_hex(raw: bytes, name: str) -> bool:
+    if name.startswith("hex of "):
+        try:
+            raw = bytes.fromhex(raw.decode("ascii"))
+        except ValueError:
+            return False
+    sign = raw.strip(b"\x00")  # what is left of a sign in UTF-16, whichever of its bytes comes first
+    return len(sign) == 1 and sign[0] in DIGITS_AND_HEX
