@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from dsar.models import SubjectRequest, Task
-from dsar.terms import Check, Outcome, RequestKind, RequestState, TaskState
+from dsar.standing import standing_of
+from dsar.terms import Check, Outcome, RequestState, TaskState
 from identity_privacy.clock import now
 from identity_privacy.delivery.health import tries_of
 from identity_privacy.delivery.models import Message
@@ -64,21 +65,8 @@ class Step:
         """Where it stands, by the state's own name; "checked" only after our own read."""
         if self.dead_message:
             return Tag(kind="bad", icon="triangle", words=_("Not reached"))
-        if self.task.check_result:
-            return _CHECK_TAGS[Check(self.task.check_result)]
-        if self.task.outcome:
-            return self._outcome_tag(Outcome(self.task.outcome))
-        return Tag(kind="wait", icon="clock", words=self.task.get_state_display())
-
-    def _outcome_tag(self, outcome: Outcome) -> Tag:
-        if outcome is Outcome.KEPT:
-            return Tag(kind="keep", icon="lock", words=outcome.label)
-        if outcome is Outcome.FAILED:
-            return Tag(kind="bad", icon="triangle", words=outcome.label)
-        if outcome is Outcome.NOTHING_FOUND:
-            return Tag(kind="ok", icon="check", words=outcome.label)
-        is_erasure = self.task.request.kind == RequestKind.ERASURE
-        return Tag(kind="ok", icon="check", words=_("Says erased") if is_erasure else _("Sent its copy"))
+        tag: Tag = standing_of(self.task, self.task.request.kind).value
+        return tag
 
     def sentence(self) -> str:
         """What happened, and what comes."""
@@ -117,11 +105,6 @@ class Step:
         return tries_of(self.message) if self.message else ""
 
 
-_CHECK_TAGS: Final[Mapping[Check, Tag]] = {
-    Check.CHECKED: Tag(kind="ok", icon="double-check", words=Check.CHECKED.label),
-    Check.CONFIRMED_AGAIN: Tag(kind="ok", icon="check", words=Check.CONFIRMED_AGAIN.label),
-    Check.CAME_BACK: Tag(kind="bad", icon="triangle", words=Check.CAME_BACK.label),
-}
 _CHECK_SENTENCES: Final[Mapping[Check, str | Promise]] = {
     Check.CHECKED: gettext_lazy("On %(day)s we looked ourselves and found nothing."),
     Check.CONFIRMED_AGAIN: gettext_lazy("Said so again on %(day)s."),

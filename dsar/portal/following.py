@@ -16,7 +16,7 @@ from dsar.models import SubjectRequest, Task
 from dsar.packages import open_package
 from dsar.portal import truth
 from dsar.portal.person import address_of
-from dsar.portal.systems import Bar, SystemRow, Tag, bar_of, row_of
+from dsar.portal.systems import Bar, SystemRow, bar_of, row_of
 from dsar.portal.truth import Truth
 from dsar.portal.wording import number
 from dsar.terms import RequestKind, RequestState
@@ -29,6 +29,7 @@ from identity_privacy.actors import Actor
 from identity_privacy.clock import today
 from identity_privacy.crypto.reading import Reading
 from identity_privacy.delivery.models import Message, System
+from identity_privacy.tags import Tag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

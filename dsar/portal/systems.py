@@ -7,43 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Final
 from uuid import UUID
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from dsar.models import SubjectRequest, Task
 from dsar.portal.wording import listed, on_day, sentence, soon
-from dsar.terms import Check, Outcome, RequestKind, TaskState
-
-
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """A state as a pill: its colour kind, its icon and its name."""
-
-    kind: str
-    icon: str
-    words: str | Promise
-
-
-class Standing(Enum):
-    """Where one place stands, from the first step to the last."""
-
-    PLANNED = Tag("wait", "clock", _("Planned"))
-    ASKED = Tag("wait", "info", _("Asked"))
-    ACCEPTED = Tag("wait", "clock", _("Accepted"))
-    SENT_COPY = Tag("ok", "check", _("Sent its copy"))
-    SAYS_ERASED = Tag("ok", "check", _("Says erased"))
-    SAYS_SO_AGAIN = Tag("ok", "check", _("Says so again"))
-    CHECKED = Tag("ok", "double-check", _("Checked by us"))
-    CAME_BACK = Tag("bad", "triangle", _("Came back"))
-    NOTHING_FOUND = Tag("ok", "check", _("Nothing found"))
-    KEPT = Tag("keep", "lock", _("Kept, and why"))
-    FAILED = Tag("bad", "triangle", _("Failed"))
-
+from dsar.standing import Standing, standing_of
+from dsar.terms import RequestKind
+from identity_privacy.tags import Tag
 
 _EMPTY: Final = ""
 _RUNGS: Final[Mapping[Standing, int]] = {
@@ -101,28 +75,6 @@ class Bar:
     segments: Sequence[str]
     key: Sequence[KeyEntry]
     sentence: str
-
-
-def standing_of(task: Task, kind: str) -> Standing:
-    """The last step that is known of a place."""
-    if task.state != TaskState.REPORTED:
-        return {
-            TaskState.PLANNED: Standing.PLANNED,
-            TaskState.ASKED: Standing.ASKED,
-            TaskState.ACCEPTED: Standing.ACCEPTED,
-        }[TaskState(task.state)]
-    if task.check_result:
-        return {
-            Check.CHECKED: Standing.CHECKED,
-            Check.CONFIRMED_AGAIN: Standing.SAYS_SO_AGAIN,
-            Check.CAME_BACK: Standing.CAME_BACK,
-        }[Check(task.check_result)]
-    return {
-        Outcome.DONE: Standing.SAYS_ERASED if kind == RequestKind.ERASURE else Standing.SENT_COPY,
-        Outcome.NOTHING_FOUND: Standing.NOTHING_FOUND,
-        Outcome.KEPT: Standing.KEPT,
-        Outcome.FAILED: Standing.FAILED,
-    }[Outcome(task.outcome)]
 
 
 def row_of(
@@ -183,9 +135,9 @@ def _ladder(standing: Standing, steps: int) -> list[str]:
 
 def _own_tag(task: Task, request: SubjectRequest, standing: Standing) -> Tag:
     if standing is Standing.SAYS_ERASED:
-        return Tag("ok", "check", _("Erased here"))
+        return Tag(kind="ok", icon="check", words=_("Erased here"))
     if standing is Standing.SENT_COPY:
-        return Tag("ok", "check", _("Put together"))
+        return Tag(kind="ok", icon="check", words=_("Put together"))
     tag: Tag = standing.value
     return tag
 

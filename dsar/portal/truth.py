@@ -12,9 +12,10 @@ from django.utils.translation import gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from dsar.models import SubjectRequest, Task
-from dsar.portal.systems import Standing, Tag, standing_of
 from dsar.portal.wording import at_moment, listed, number, on_day, on_weekday, sentence
+from dsar.standing import Standing, standing_of
 from dsar.terms import RequestKind, RequestState, TaskState
+from identity_privacy.tags import Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +64,15 @@ def tag_of(request: SubjectRequest, *, today: date) -> Tag:
     """The request's state as a pill."""
     match RequestState(request.state):
         case RequestState.WITHDRAWN:
-            return Tag("wait", "info", _("Withdrawn"))
+            return Tag(kind="wait", icon="info", words=_("Withdrawn"))
         case RequestState.CLOSED:
-            return Tag("ok", "check", _("Ended"))
+            return Tag(kind="ok", icon="check", words=_("Ended"))
         case RequestState.ANSWERED | RequestState.RECHECKING:
-            return Tag("ok", "check", _("Answered"))
+            return Tag(kind="ok", icon="check", words=_("Answered"))
         case _ if request.due_on < today:
-            return Tag("bad", "triangle", _("Late"))
+            return Tag(kind="bad", icon="triangle", words=_("Late"))
         case _:
-            return Tag("wait", "clock", _("In progress"))
+            return Tag(kind="wait", icon="clock", words=_("In progress"))
 
 
 def truth_of(request: SubjectRequest, tasks: Sequence[Task]) -> Truth:

@@ -9,7 +9,7 @@ from django.contrib.sessions.models import Session
 from identity_privacy.access.errors import CodeNotAccepted
 from identity_privacy.access.models import SignInCode, User
 from identity_privacy.access.services import MAX_LIVE_CODES, request_sign_in_code, sign_in_with_code
-from identity_privacy.access.store import SignInStore
+from identity_privacy.access.stores import SignInStore
 from identity_privacy.audit.models import Entry
 from identity_privacy.clock import machine_now
 from tests.cast import ALICE_EMAIL, OTHER_HOST, Cast

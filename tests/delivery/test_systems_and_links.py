@@ -14,7 +14,7 @@ from identity_privacy.crypto.terms import KeyKind
 from identity_privacy.delivery.errors import EndpointRefused, SystemCodeTaken, UnreadableSecret
 from identity_privacy.delivery.models import Link, System
 from identity_privacy.delivery.services import NewLink, link_subject, link_subjects
-from identity_privacy.delivery.store import LinkStore
+from identity_privacy.delivery.stores import LinkStore
 from tests.delivery.world import DANA, make_controller, make_key, make_system, secrets_of
 
 pytestmark = pytest.mark.django_db

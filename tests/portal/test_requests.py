@@ -10,10 +10,11 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from dsar.models import SubjectRequest, Task
-from dsar.portal.systems import Standing, bar_of, row_of, standing_of
+from dsar.portal.systems import bar_of, row_of
 from dsar.services import answer_due, carry_out
+from dsar.standing import Standing, standing_of
 from dsar.terms import Check, EvidenceKind, Outcome, RequestKind, RequestState, TaskState
-from identity_privacy.access.store import SignInStore
+from identity_privacy.access.stores import SignInStore
 from identity_privacy.audit.models import Entry
 from identity_privacy.clock import machine_now, now
 from tests.cast import Cast
