@@ -1,4 +1,4 @@
-"""What this floor registers: links as part of every request, mail for the floor below, and the check of its settings."""
+"""What this floor registers: its data about people, mail for the floor below, and the check of its settings."""
 
 from django.core.checks import register
 
