@@ -54,7 +54,7 @@ SUITES = (
     Suite(name="unit, SQLite", arguments=UNIT),
     Suite(name="unit, PostgreSQL", arguments=UNIT, needs=("postgres",), on_postgres=True),
     Suite(name="journeys, Chromium", arguments=("tests/e2e",), needs=("chromium",)),
-    Suite(name="faults, real workers", arguments=("tests/faults",), needs=("postgres", "rabbitmq")),
+    Suite(name="faults, real workers", arguments=("tests/faults",), needs=("postgres", "rabbitmq", "redis")),
 )
 THOROUGH = {"HYPOTHESIS_PROFILE": "thorough"}
 FULL_SIZE = (

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from dsar.errors import NotErased
+from dsar.errors import NotErased, NotNow
 from dsar.models import SubjectRequest, Task
 from dsar.rules import ASKS, MessageType, ready_to_ask
 from dsar.services.sweeping import each
@@ -45,7 +45,7 @@ def fulfil_due() -> int:
 def carry_out(*, request_id: UUID) -> None:
     """Deal with our own copy and ask the linked systems; safe to repeat.
 
-    Raises: NotErased, when something is left after an erasure.
+    Raises: NotErased, when something is left after an erasure; NotNow, when it was not accepted or was withdrawn.
     """
     request = SubjectRequest.objects.get(id=request_id)
     if request.kind == RequestKind.ACCESS:
@@ -157,7 +157,9 @@ def _collect(request_id: UUID) -> None:
 def _erase(request_id: UUID) -> None:
     request, own = _in_work(request_id)
     if own.state != TaskState.PLANNED:
-        return
+        return  # erased already: what is left is to destroy the keys
+    if request.state != RequestState.FULFILLING:
+        raise NotNow(f"{request.reference} is {request.state}")
     restrict_profile(actor=SERVICE, subject_id=request.subject_id, reason=request.reference)
     with reading_of(request, "note how each system finds the person"):
         _note_locators(request)
