@@ -1,0 +1,100 @@
+"""Whatever is done for a person, no value of theirs is told to the audit log, a log line or a column in clear."""
+
+import logging
+
+import pytest
+
+from consent.services import answer_all
+from dsar.models import SubjectRequest
+from dsar.services import answer_due, carry_out, fulfil_due, recheck_due, submit_request
+from dsar.terms import Channel, RequestKind
+from identity_privacy.actors import Actor
+from identity_privacy.audit.models import Entry
+from identity_privacy.audit.services import record, sequence
+from identity_privacy.delivery.models import Message
+from identity_privacy.delivery.services import deliver_due
+from tests.cast import Cast
+from tests.delivery.world import Receiver, Reply
+from tests.dsar.world import again, everything_in_clear, report, task_of
+from tests.factories import SERVICE, make_person, make_request
+
+# One marker for every field, none of them a word that we use ourselves.
+MARKERS = {
+    "email": "zxqemail@zxqdomain.example",
+    "given_name": "Zxqgiven",
+    "surname": "Zxqsurname",
+    "date_of_birth": "1911-11-11",
+    "address": "Zxqstreet 99, 99999 Zxqtown",
+    "social_security_number": "990088776655",
+    "shop": "shop-Zxqgiven",
+    "contact": "zxqcontact@zxqdomain.example",
+    "answer": "Zxqanswer",
+}
+PIECES = [*MARKERS.values(), "zxq", "Zxq"]
+
+
+def test_no_verb_tells_a_value(
+    live_cast: Cast, receiver: Receiver, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    cast = live_cast
+    person = make_person(
+        cast.lindwerk,
+        email=MARKERS["email"],
+        given_name=MARKERS["given_name"],
+        surname=MARKERS["surname"],
+        more={name: MARKERS[name] for name in ("date_of_birth", "address", "social_security_number")},
+        systems=[cast.shop, cast.mailer],
+    )
+    herself = Actor.subject(person)
+    for is_yes in (True, False):
+        answer_all(actor=herself, controller=cast.lindwerk, subject_id=person, locale="en", is_yes=is_yes)
+    submit_request(
+        actor=herself,
+        controller=cast.lindwerk,
+        subject_id=person,
+        kind=RequestKind.ACCESS,
+        channel=Channel.PORTAL,
+        contact_email=MARKERS["contact"],
+    )
+    copy = make_request(cast.lindwerk, person, RequestKind.ACCESS)
+    fulfil_due()
+    # What a system answers may hold anything, also where it was not asked for.
+    receiver.replies[:] = [Reply(status=200, body=f'{{"error": "{MARKERS["answer"]} {MARKERS["email"]}"}}'.encode())]
+    deliver_due()
+    for code in ("shop", "mailer"):
+        report(task_of(copy, code), data={MARKERS["answer"]: [{MARKERS["surname"]: MARKERS["address"]}]})
+    answer_due()
+    erasure = make_request(cast.lindwerk, person, RequestKind.ERASURE)
+    carry_out(request_id=erasure.id)
+    receiver.replies[:] = [Reply(status=410, body=MARKERS["answer"].encode())]
+    deliver_due()
+    for code in ("shop", "mailer"):
+        report(task_of(erasure, code), counts={"orders": 2})
+    answer_due()
+    SubjectRequest.objects.filter(id=erasure.id).update(recheck_on="2026-01-01")
+    recheck_due()
+    for code in ("shop", "mailer"):
+        report(task_of(erasure, code), counts={"found": 1}, recheck=True)
+    answer_due()
+    sequence()
+    assert again(copy).package_name
+    assert again(erasure).closed_at
+    assert Message.objects.filter(topic="mail.request_answered").exists()
+
+    entries = repr(list(Entry.objects.values()))
+    told = capfd.readouterr()
+    places = {
+        "the audit log": entries,
+        "the log": caplog.text,
+        "output": told.out + told.err,
+        "a column in clear": everything_in_clear(),
+    }
+    found = {place: [piece for piece in PIECES if piece in text] for place, text in places.items()}
+    assert {place: pieces for place, pieces in found.items() if pieces} == {}
+    assert len(Entry.objects.values_list("action").distinct()) >= 20, "many verbs were driven"
+
+
+def test_the_search_would_find_a_value_that_was_told(cast: Cast) -> None:
+    record(actor=SERVICE, action="test", target=("test", MARKERS["given_name"]), controller_id=None)
+    assert MARKERS["given_name"] in everything_in_clear()
