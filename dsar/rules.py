@@ -107,6 +107,19 @@ def ready_to_ask(waits_for: Sequence[str], states: Mapping[str, TaskState]) -> b
     return all(states.get(code, TaskState.REPORTED) is TaskState.REPORTED for code in waits_for)
 
 
+def without_circles(after: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+    """Which systems each one waits for, by code, without those that would wait for themselves around a circle for ever.
+
+    >>> without_circles({"shop": ["mailer"], "mailer": ["shop", "till"], "till": []})
+    {'shop': [], 'mailer': ['till'], 'till': []}
+    """
+    waiting = dict(after)
+    while ready := [code for code, earlier in waiting.items() if waiting.keys().isdisjoint(earlier)]:
+        for code in ready:
+            del waiting[code]
+    return {code: [one for one in earlier if one not in waiting] for code, earlier in after.items()}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What a linked system reports about one task."""

@@ -10,8 +10,9 @@ from typing import TypeVar
 from profiles.errors import MappingInvalid, RowInvalid
 from profiles.terms import Category, IdentifierKind
 
-# A quoted value may run over this many lines; a stray quote thus costs one row, never the rest of the file.
-MOST_LINES_A_ROW = 20
+# A quoted value may run over this many lines; a stray quote thus costs one row, never the rest of the file. Not few:
+# the lines of a longer one would be read as rows, and whoever wrote the text could bring in people with it.
+MOST_LINES_A_ROW = 1_000
 LONGEST_VALUE = 10_000
 TOO_LONG = f"a value is longer than {LONGEST_VALUE} characters"
 
@@ -166,12 +167,14 @@ def _parse(text: str, ahead: Callable[[int], list[str]], width: int | None) -> t
         parts = ahead(count)
         if len(parts) < count:
             break
+        if count > 1 and '"' not in parts[-1]:
+            continue  # nothing in this line can close the quote
         try:
             values = next(csv.reader(["".join(parts)], strict=True), [])
-        except csv.Error:
-            if '"' not in text:
-                break
-            continue
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                continue
+            break  # more lines cannot mend what stands in these
         if count == 1 or width in (None, len(values)):
             return values, count
         break

@@ -132,14 +132,17 @@ def what_is_left(subject_id: UUID) -> Mapping[str, int]:
 def _in_work(request_id: UUID) -> tuple[SubjectRequest, Task]:
     """The request and our own task, locked in the order in which reports lock them, so that neither waits for ever."""
     request = SubjectRequest.objects.select_for_update().get(id=request_id)
-    return request, request.tasks.select_for_update().get(system_id=None)
+    own = request.tasks.select_for_update().filter(system_id=None).first()
+    if own is None or (request.state != RequestState.FULFILLING and own.state != TaskState.REPORTED):
+        raise NotNow(f"{request.reference} is {request.state}")
+    return request, own
 
 
 @transaction.atomic
 def _collect(request_id: UUID) -> None:
     request, own = _in_work(request_id)
-    if own.state == TaskState.REPORTED or request.state != RequestState.FULFILLING:
-        return  # done already, or withdrawn meanwhile
+    if own.state == TaskState.REPORTED:
+        return
     with reading_of(request, "collect our own copy"):
         own.answer = [asdict(section) for store in stores() for section in store.collect(request.subject_id)]
         _note_locators(request)
@@ -156,19 +159,23 @@ def _collect(request_id: UUID) -> None:
 @transaction.atomic
 def _erase(request_id: UUID) -> None:
     request, own = _in_work(request_id)
-    if own.state != TaskState.PLANNED:
-        return  # erased already: what is left is to destroy the keys
-    if request.state != RequestState.FULFILLING:
-        raise NotNow(f"{request.reference} is {request.state}")
-    restrict_profile(actor=SERVICE, subject_id=request.subject_id, reason=request.reference)
-    with reading_of(request, "note how each system finds the person"):
-        _note_locators(request)
-        # What the person said before this, a withdrawal for example, still reaches whom it is for.
-        reseal_pending(subject_id=request.subject_id, data_key_id=request.data_key_id)
-    own.counts = {
+    if own.state == TaskState.REPORTED:
+        return
+    is_first = own.state == TaskState.PLANNED
+    if is_first:
+        restrict_profile(actor=SERVICE, subject_id=request.subject_id, reason=request.reference)
+        with reading_of(request, "note how each system finds the person"):
+            _note_locators(request)
+            # What the person said before this, a withdrawal for example, still reaches whom it is for.
+            reseal_pending(subject_id=request.subject_id, data_key_id=request.data_key_id)
+    # A second time, where something came in between the first and the end of the keys.
+    went = {
         f"{store.name}.{kind}": count for store in stores() for kind, count in store.erase(request.subject_id).items()
     }
-    own.state, own.asked_at = TaskState.ASKED, clock.now()
+    if not is_first and not any(went.values()):
+        return
+    own.counts = {kind: own.counts.get(kind, 0) + count for kind, count in went.items()}
+    own.state, own.asked_at = TaskState.ASKED, own.asked_at or clock.now()
     own.save(update_fields=["counts", "state", "asked_at"])
     ask_ready(request)
     _enter("subject.rows_erased", request, own)

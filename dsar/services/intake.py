@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from dsar import law as laws
 from dsar.models import SubjectRequest, Task
 from dsar.querysets import OPEN
-from dsar.rules import step
+from dsar.rules import step, without_circles
 from dsar.terms import Channel, RequestKind, RequestState
 from identity_privacy import clock
 from identity_privacy.access.models import Controller
@@ -82,6 +82,7 @@ def accept_request(*, actor: Actor, request: SubjectRequest) -> SubjectRequest:
     request.accepted_at = clock.now()
     request.save(update_fields=["state", "accepted_at"])
     systems = System.objects.filter(controller=request.controller, is_active=True).order_by("code")
+    after = without_circles({system.code: system.after for system in systems})
     own = Task(
         request=request,
         data_key_id=request.data_key_id,
@@ -97,7 +98,7 @@ def accept_request(*, actor: Actor, request: SubjectRequest) -> SubjectRequest:
             system_code=system.code,
             system_name=system.name,
             position=position,
-            after=system.after,
+            after=after[system.code],
         )
         for position, system in enumerate(systems, 1)
     ]

@@ -6,22 +6,26 @@ from uuid import UUID
 
 import pytest
 from django.db import connections
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consent.services import record_choice
 from consent.terms import Channel as ConsentChannel
 from consent.terms import ConsentAction
 from dsar.errors import NotErased, NotNow
 from dsar.models import SubjectRequest
+from dsar.rules import ready_to_ask, without_circles
 from dsar.services import answer_due, ask_again, carry_out, fulfil_due, fulfilment, submit_request, withdraw_request
 from dsar.services.fulfilment import what_is_left
 from dsar.terms import Channel, Check, EvidenceKind, Outcome, RequestKind, RequestState, TaskState
 from identity_privacy.actors import Actor
 from identity_privacy.audit.models import Entry
 from identity_privacy.crypto.errors import KeyDestroyed
+from identity_privacy.crypto.keys import Destruction, destroy_subject_keys
 from identity_privacy.crypto.models import DataKey, Tombstone
 from identity_privacy.crypto.terms import KeyKind
 from identity_privacy.delivery.models import Link, Message
-from identity_privacy.delivery.services import deliver_due
+from identity_privacy.delivery.services import deliver_due, link_subject
 from identity_privacy.delivery.terms import MessageState
 from identity_privacy.subject_data import stores
 from profiles.errors import UnknownPerson
@@ -112,6 +116,23 @@ def test_a_system_that_does_not_know_the_person_is_asked_too(cast: Cast) -> None
     message = Message.objects.get(about_id=task_of(request, "mailer").id)
     with reading():
         assert (message.body["subject"], message.body["accounts"]) == (None, [])
+
+
+def test_what_comes_in_while_the_keys_are_destroyed_goes_too(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = make_request(cast.lindwerk, cast.bob, ERASURE)
+    key_id = Profile.objects.get(id=cast.bob).data_key_id
+
+    def and_a_link_comes_in(subject_id: UUID, *, kinds: Sequence[KeyKind]) -> Destruction:
+        link_subject(actor=SERVICE, system=cast.mailer, subject_id=subject_id, data_key_id=key_id, account_id="late")
+        return destroy_subject_keys(subject_id, kinds=kinds)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(fulfilment, "destroy_subject_keys", and_a_link_comes_in)
+        assert fulfil_due() == 0
+    assert own_task(request).state == TaskState.ASKED
+    assert fulfil_due() == 1
+    assert what_is_left(cast.bob) == {}
+    assert own_task(request).counts["delivery.links"] == 2
 
 
 # --- Killed anywhere ----------------------------------------------------------------------------------
@@ -219,6 +240,34 @@ def test_a_system_is_asked_only_after_those_that_come_before_it(cast: Cast) -> N
     assert Message.objects.filter(about_id=task_of(request, "archive").id).count() == 1
 
 
+CODES = st.sampled_from(["archive", "mailer", "shop", "till", "not-in-the-plan"])
+
+
+@given(st.dictionaries(CODES.filter(lambda code: code != "not-in-the-plan"), st.lists(CODES, max_size=4)))
+def test_whatever_systems_wait_for_all_are_asked_in_the_end(after: dict[str, list[str]]) -> None:
+    order = without_circles(after)
+    states = dict.fromkeys(after, TaskState.PLANNED)
+    for _ in after:
+        ready = [code for code in after if ready_to_ask(order[code], states)]
+        states |= dict.fromkeys(ready, TaskState.REPORTED)
+    assert set(states.values()) <= {TaskState.REPORTED}
+
+
+def test_an_order_without_circles_is_kept() -> None:
+    after = {"archive": ["shop", "mailer"], "shop": ["mailer", "not-in-the-plan"], "mailer": []}
+    assert without_circles(after) == after
+
+
+def test_systems_that_wait_for_each_other_are_asked_all_the_same(cast: Cast) -> None:
+    for code, earlier in (("archive", "till"), ("till", "archive")):
+        make_system(cast.lindwerk, code, after=[earlier, "shop"])
+    request = make_request(cast.lindwerk, cast.alice, ERASURE)
+    carry_out(request_id=request.id)
+    assert task_of(request, "archive").state == TaskState.PLANNED
+    report(task_of(request, "shop"))
+    assert {task_of(request, code).state for code in ("archive", "till")} == {TaskState.ASKED}
+
+
 def test_the_copy_that_was_asked_for_is_made_before_the_erasure(cast: Cast) -> None:
     erasure = make_request(cast.lindwerk, cast.alice, ERASURE)
     copy = make_request(cast.lindwerk, cast.alice, ACCESS)
@@ -282,10 +331,20 @@ def test_an_erased_person_and_one_of_another_controller_are_unknown(cast: Cast) 
         submit(cast, cast.alice, ACCESS)
 
 
+@pytest.mark.parametrize("kind", RequestKind)
+def test_nothing_is_done_for_a_request_that_was_not_accepted(cast: Cast, kind: RequestKind) -> None:
+    request = submit(cast, cast.alice, kind)
+    with pytest.raises(NotNow):
+        carry_out(request_id=request.id)
+    assert fulfil_due() == 0
+    assert len(sealed_values(cast.alice)) == 7
+
+
 def test_a_withdrawn_copy_is_not_collected_any_more(cast: Cast) -> None:
     request = make_request(cast.lindwerk, cast.alice, ACCESS)
     withdraw_request(actor=Actor.subject(cast.alice), request=request)
-    carry_out(request_id=request.id)  # a worker had picked it up before
+    with pytest.raises(NotNow):
+        carry_out(request_id=request.id)  # a worker had picked it up before
     assert own_task(request).state == TaskState.PLANNED
     assert not Message.objects.filter(topic="task.access").exists()
     with pytest.raises(NotNow, match="withdrawn"):

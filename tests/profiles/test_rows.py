@@ -92,8 +92,14 @@ def test_two_stray_quotes_that_pair_by_chance_swallow_no_row_in_silence() -> Non
 def test_text_that_looks_like_rows_inside_a_value_never_becomes_people() -> None:
     rows = read(HEADER + '1,Alice,"Aachen\n999,Mallory,Mainz\n"\n')
     assert good(rows) == ["1"]
-    rows = read(HEADER + '1,"a,b\n999,Mallory,Mainz\nc,d",e\n')
-    assert "999" not in good(rows)
+    rows = read(HEADER + '1,"a,b\n' + 30 * "999,Mallory,Mainz\n" + 'c,d",e\n2,Bob,Bonn\n')
+    assert good(rows) == ["2"]
+
+
+def test_a_value_of_many_lines_is_read() -> None:
+    long = "\n".join(f"line {number}" for number in range(900))
+    rows = read(HEADER + f'1,"{long}",Aachen\n2,Bob,Bonn\n')
+    assert [row.values["name"] for row in rows if isinstance(row, Row)] == [long, "Bob"]
 
 
 # Written by csv.writer, so any reader of RFC 4180 can read it. Values may hold what the format itself is made of.
