@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import connections
 from django.test import TransactionTestCase
+from django.utils import translation
 from hypothesis import settings
 
 # In CI a run must repeat; before a release it should search further than usual.
@@ -81,6 +82,16 @@ def teardown_with_triggers_lifted(self: TransactionTestCase) -> None:
 
 # TestCase, which rolls back, has a teardown of its own that does not come here.
 TransactionTestCase._fixture_teardown = teardown_with_triggers_lifted  # type: ignore[attr-defined] # as above
+
+
+# --- Language -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def own_language() -> Iterator[None]:
+    """Forget the language in which a page spoke, or the next test in this thread would speak it too."""
+    yield
+    translation.deactivate()
 
 
 # --- No network -------------------------------------------------------------------------------------
