@@ -71,6 +71,7 @@ def signed_certificate(
 def _system(request: SubjectRequest, task: Task, public_key: str) -> dict[str, object]:
     return {
         "system": task.system_code,
+        "task": str(task.id),
         "name": task.system_name,
         "asked_at": stamp(task.asked_at) if task.asked_at else None,
         "accepted_at": stamp(task.accepted_at) if task.accepted_at else None,

@@ -64,7 +64,6 @@ def test_a_dropped_trigger_is_found() -> None:
     assert check_append_only(databases=["default"]) == []
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            cursor.execute("DROP TRIGGER audit_entry_no_update")
             cursor.execute("DROP TRIGGER audit_entry_no_delete")
         else:
             cursor.execute("DROP TRIGGER audit_entry_append_only ON audit_entry")

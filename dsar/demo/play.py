@@ -155,7 +155,8 @@ def _hand_out(screen: Screen, requests: Sequence[SubjectRequest], password: str)
                     path = folder / f"{request.get_kind_display().split()[0].lower()}-{name}-{request.reference}.json"
                     path.write_text(json.dumps(document, indent=1, ensure_ascii=False))
     call_command("audit", "export", folder, verbosity=0, stdout=io.StringIO())
-    (folder / "pinned-keys.txt").write_text("".join(f"{key}\n" for key in _pinned_keys()))
+    certificate_key, log_key = _pinned_keys()
+    (folder / "pinned-keys.txt").write_text(f"--key {certificate_key}\n--log-key {log_key}\n")
     write_sign_ins({stage.STAFF: password})
     screen.step("Verified offline, against the pinned keys, by a program that needs no database")
 
@@ -168,11 +169,13 @@ def _pinned_keys() -> list[str]:
 def _verify_offline(screen: Screen, requests: Sequence[SubjectRequest]) -> None:
     """Run the stand-alone verifier on what was handed out, and on a changed copy, which it must refuse."""
     folder = folder_of("handed-out")
-    keys = [part for key in _pinned_keys() for part in ("--key", key)]
+    certificate_key, log_key = _pinned_keys()
+    log_keys = ["--log-key", log_key]
+    keys = ["--key", certificate_key, *log_keys]
     certificates = sorted(folder.glob(f"*-{requests[1].reference}.json"))
     for path in certificates:
         _run_verifier(screen, ["certificate", str(path), *keys], expected=0)
-    _run_verifier(screen, ["log", str(folder / "log.jsonl"), str(folder / "checkpoint"), *keys], expected=0)
+    _run_verifier(screen, ["log", str(folder / "log.jsonl"), str(folder / "checkpoint"), *log_keys], expected=0)
     with tempfile.TemporaryDirectory() as scratch:
         forged = Path(scratch) / "forged.json"
         forged.write_text(certificates[0].read_text().replace('"nothing_found"', '"done"').replace("T", "t", 1))

@@ -19,11 +19,8 @@ def append_only(table: str) -> RunPython:
             editor.execute(statement, params=None)  # no parameters: a % in the text is only a %
 
     def drop(_apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
-        if editor.connection.vendor == "sqlite":
-            editor.execute(f"DROP TRIGGER {table}_no_update")
-            editor.execute(f"DROP TRIGGER {table}_no_delete")
-        else:
-            editor.execute(f"DROP TRIGGER {table}_append_only ON {table}")
+        for trigger in sorted(_triggers(table, editor.connection.vendor)):
+            editor.execute(f"DROP TRIGGER {trigger}" + ("" if editor.connection.vendor == "sqlite" else f" ON {table}"))
 
     return RunPython(add, drop, elidable=False)
 
@@ -38,21 +35,26 @@ def check_append_only(*, databases: Iterable[str] | None = None, **_: object) ->
     if "default" not in (databases or ()):
         return []
     connection = connections["default"]
-    names = set(connection.introspection.table_names())
+    tables = _tables & set(connection.introspection.table_names())
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            cursor.execute("SELECT DISTINCT tbl_name FROM sqlite_master WHERE type = 'trigger'")
+            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
         else:
-            cursor.execute("SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal")
-        guarded = {row[0] for row in cursor.fetchall()}
+            cursor.execute("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')")
+        triggers = {row[0] for row in cursor.fetchall()}
+    changeable = [table for table in sorted(tables) if not _triggers(table, connection.vendor) <= triggers]
     return [
         Error(
             f"{table} can be changed: its append-only triggers are missing",
             hint="Migrate the app that owns the table back before the step that adds them, and forward again.",
             id="identity_privacy.E101",
         )
-        for table in sorted((_tables & names) - guarded)
+        for table in changeable
     ]
+
+
+def _triggers(table: str, vendor: str) -> set[str]:
+    return {f"{table}_no_update", f"{table}_no_delete"} if vendor == "sqlite" else {f"{table}_append_only"}
 
 
 def _create(table: str, vendor: str) -> list[str]:

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """Verify an exported audit log or a completion certificate, with nothing but this file, Python and `cryptography`.
 
-    python offline.py log LOG.jsonl CHECKPOINT --key KEY
-    python offline.py certificate CERTIFICATE.json --key KEY [--key KEY]
+    python offline.py log LOG.jsonl CHECKPOINT --log-key KEY
+    python offline.py certificate CERTIFICATE.json --key KEY --log-key KEY
 
 KEY is what you trust, and you must have it from somewhere else than the file: an Ed25519 public key (32 bytes in
-base64, as in the e-mail or in /.well-known/jwks.json) or, where the file carries its key, `sha256:` and the key's
-fingerprint in hex. Exit status 0: every check passed; 1: one failed; 2: the input cannot be read.
+base64, as in the e-mail or in /.well-known/jwks.json) or, for a certificate, which carries its keys, `sha256:` and the
+key's fingerprint in hex. `--key` signs certificates, `--log-key` the log's checkpoints; `--origin` names the log that
+it must be. Exit status 0: every check passed; 1: one failed; 2: the input cannot be read.
 
 What is checked. Log: every line is a leaf of the Merkle tree (RFC 6962) whose root the checkpoint states, and the
 checkpoint (C2SP signed note) is signed by a pinned key. Certificate: its signature (Ed25519 over RFC 8785 canonical
-JSON), the checkpoint's, each entry's proof that it stands in the log, and each answer that a system signed itself.
+JSON), the checkpoint's, that each entry is about this request and stands in the log, and each answer that a system
+signed itself: that it is unchanged, about this task, and says what the certificate says.
 """
 
 import argparse
@@ -53,8 +55,32 @@ def decoded(text: object, what: str) -> bytes:
 
 
 def canonical(value: object) -> bytes:
-    """Canonical JSON: equal to RFC 8785 where keys are ASCII and no number is a float, as in all our files."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    """Canonical JSON: equal to RFC 8785 where keys are ASCII and no number is a float, as in all our files.
+
+    Raises: Unverified, for text that is no Unicode.
+    """
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise Unverified("it holds text that is no Unicode") from None
+
+
+def parsed(text: str | bytes, what: str) -> Mapping[str, object]:
+    """A JSON object, no member of which stands twice: readers would differ in what it says. Raises: Unverified."""
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        members = dict(pairs)
+        if len(members) != len(pairs):
+            raise Unverified(f"a member stands twice in {what}")
+        return members
+
+    try:
+        document = json.loads(text, object_pairs_hook=once)
+    except (ValueError, RecursionError):
+        raise Unverified(f"{what} is not JSON") from None
+    if not isinstance(document, Mapping):
+        raise Unverified(f"{what} is not a JSON object")
+    return document
 
 
 def signed_by(key: bytes, signature: bytes, message: bytes) -> bool:
@@ -110,23 +136,31 @@ def root_of_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]
     return result if last == 0 else None
 
 
-def read_checkpoint(note: str, pinned: Pinned, carried: bytes | None = None) -> tuple[int, bytes]:
-    """Size and root that a checkpoint states, once a trusted key's signature on it was verified."""
+def read_checkpoint(note: str, pinned: Pinned, carried: bytes | None = None, *, origin: str = "") -> tuple[int, bytes]:
+    """Size and root that a checkpoint states, once a trusted key's signature on it was verified.
+
+    Source: C2SP signed-note and tlog-checkpoint.
+    """
     text, separator, signatures = note.partition("\n\n")
     lines = text.split("\n")
     if not separator or len(lines) < 3 or not lines[1].isascii() or not lines[1].isdigit():
         raise Unverified("the checkpoint is not a signed note")
+    if origin and lines[0] != origin:
+        raise Unverified(f"the checkpoint is of another log: {lines[0]}")
     keys = [*pinned.keys, *([carried] if carried and pinned.trust(carried) else [])]
-    for line in signatures.splitlines():
-        signature = decoded(line.rpartition(" ")[2], "the checkpoint's signature")[4:]
-        if any(signed_by(key, signature, f"{text}\n".encode()) for key in keys):
-            return int(lines[1]), decoded(lines[2], "the checkpoint's root")
+    for key in keys:
+        name = hashlib.sha256(lines[0].encode() + b"\n\x01" + key).digest()[:4]
+        for line in signatures.splitlines():
+            signer, _, encoded = line.removeprefix("— ").rpartition(" ")
+            signature = decoded(encoded, "the checkpoint's signature")
+            if signer == lines[0] and signature[:4] == name and signed_by(key, signature[4:], f"{text}\n".encode()):
+                return int(lines[1]), decoded(lines[2], "the checkpoint's root")
     raise Unverified("the checkpoint is not signed by a key that you trust")
 
 
-def verify_log(lines: Iterator[bytes], note: str, pinned: Pinned) -> Iterator[str]:
+def verify_log(lines: Iterator[bytes], note: str, pinned: Pinned, *, origin: str = "") -> Iterator[str]:
     """Check an exported log against its checkpoint; yields what was found right."""
-    stated, root = read_checkpoint(note, pinned)
+    stated, root = read_checkpoint(note, pinned, origin=origin)
     yield f"checkpoint of {stated} entries: signed by a key that you trust"
     size, computed = root_of(leaf_hash(line.rstrip(b"\n")) for line in lines)
     if size != stated:
@@ -136,27 +170,48 @@ def verify_log(lines: Iterator[bytes], note: str, pinned: Pinned) -> Iterator[st
     yield f"all {size} entries: exactly what was signed"
 
 
-def verify_certificate(document: Mapping[str, object], pinned: Pinned) -> Iterator[str]:
+FORMATS = ("identity-privacy/certificate/1", "identity-privacy/certificate-supplement/1")
+
+
+def verify_certificate(
+    document: Mapping[str, object], pinned: Pinned, log_pinned: Pinned, *, origin: str = ""
+) -> Iterator[str]:
     """Check a completion certificate and everything in it; yields what was found right."""
     content, signature = table(document, "certificate"), table(document, "signature")
+    if content.get("format") not in FORMATS or signature.get("algorithm") != "Ed25519":
+        raise Unverified("this is no certificate of a form that is known here")
     key = decoded(signature.get("public_key"), "the public key")
     if not pinned.trust(key):
         raise Unverified("the certificate is not signed by a key that you trust")
     if not signed_by(key, decoded(signature.get("value"), "the signature"), canonical(content)):
         raise Unverified("the certificate was changed after it was signed")
-    yield f"certificate of {table(content, 'request').get('reference')}: signed by a key that you trust, unchanged"
-    log = table(content, "log")
-    size, root = read_checkpoint(str(log.get("checkpoint")), pinned, decoded(log.get("public_key"), "the log's key"))
+    request, systems = table(content, "request"), rows(content, "systems")
+    yield f"certificate of {request.get('reference')}: signed by a key that you trust, unchanged"
+    targets = [("request", request.get("id")), *(("task", system.get("task")) for system in systems)]
+    yield verify_entries(table(content, "log"), targets, log_pinned, origin)
+    for system in systems:
+        yield from verify_evidence(system)
+
+
+def verify_entries(
+    log: Mapping[str, object], targets: Sequence[tuple[str, object]], pinned: Pinned, origin: str
+) -> str:
+    """Check that there are audit entries, each about one of these targets, and that each stands in the signed log."""
+    carried = decoded(log.get("public_key"), "the log's key")
+    size, root = read_checkpoint(str(log.get("checkpoint")), pinned, carried, origin=origin)
     entries = rows(log, "entries")
+    if not entries:
+        raise Unverified("the certificate holds no audit entry")
     for number, proof in enumerate(entries):
-        leaf = leaf_hash(canonical(proof.get("entry")))
+        entry = table(proof, "entry")
+        about = table(entry, "target")
+        if (about.get("kind"), about.get("id")) not in targets:
+            raise Unverified(f"entry {number} of the certificate is about something else")
         hashes = [decoded(part, f"proof of entry {number}") for part in sequence(proof, "hashes")]
         index = proof.get("index")
-        if type(index) is not int or root_of_inclusion(leaf, index, size, hashes) != root:
+        if type(index) is not int or root_of_inclusion(leaf_hash(canonical(entry)), index, size, hashes) != root:
             raise Unverified(f"entry {number} of the certificate does not stand in the signed log")
-    yield f"{len(entries)} audit entries: all stand in the log of {size} entries, signed by a key that you trust"
-    for system in rows(content, "systems"):
-        yield from verify_evidence(system)
+    return f"{len(entries)} audit entries: all stand in the log of {size} entries, signed by a key that you trust"
 
 
 def verify_evidence(system: Mapping[str, object]) -> Iterator[str]:
@@ -170,6 +225,12 @@ def verify_evidence(system: Mapping[str, object]) -> Iterator[str]:
         if kind == "partner_ed25519" and "body" in evidence:
             if not is_signed_answer(evidence):
                 raise Unverified(f"{name}: its signed answer was changed")
+            answer = parsed(str(evidence.get("body")), f"{name}'s signed answer")
+            is_recheck = answer.get("type") == "task.recheck"
+            if answer.get("task") != system.get("task") or is_recheck != (when == "recheck_evidence"):
+                raise Unverified(f"{name}: its signed answer is about something else")
+            if not is_recheck and answer.get("outcome") != system.get("outcome"):
+                raise Unverified(f"{name}: its signed answer says {answer.get('outcome')}")
             yield f"{name}, {when}: signed by the key {evidence.get('public_key')}"
         elif kind:
             yield f"{name}, {when}: {WEIGHT.get(str(kind), 'unknown kind')}"
@@ -231,21 +292,16 @@ def report(checks: Iterator[str], say: Callable[[str], object]) -> int:
     return 0
 
 
-def log_checks(log: Path, checkpoint: Path, keys: Sequence[str]) -> Iterator[str]:
+def log_checks(log: Path, checkpoint: Path, log_keys: Sequence[str], *, origin: str = "") -> Iterator[str]:
     """All checks of an exported log's files."""
     with log.open("rb") as lines:
-        yield from verify_log(lines, checkpoint.read_text(encoding="utf-8"), Pinned(keys))
+        yield from verify_log(lines, checkpoint.read_text(encoding="utf-8"), Pinned(log_keys), origin=origin)
 
 
-def certificate_checks(file: Path, keys: Sequence[str]) -> Iterator[str]:
+def certificate_checks(file: Path, keys: Sequence[str], log_keys: Sequence[str], *, origin: str = "") -> Iterator[str]:
     """All checks of a certificate's file."""
-    try:
-        document = json.loads(file.read_bytes())
-    except (ValueError, RecursionError):
-        raise Unverified("the certificate is not JSON") from None
-    if not isinstance(document, Mapping):
-        raise Unverified("the certificate is not a JSON object")
-    yield from verify_certificate(document, Pinned(keys))
+    document = parsed(file.read_bytes(), "the certificate")
+    yield from verify_certificate(document, Pinned(keys), Pinned(log_keys), origin=origin)
 
 
 def main() -> int:
@@ -257,13 +313,15 @@ def main() -> int:
     log.add_argument("checkpoint", type=Path)
     certificate = commands.add_parser("certificate", help="a completion certificate or its supplement")
     certificate.add_argument("file", type=Path)
+    certificate.add_argument("--key", action="append", default=[], help="key or fingerprint that signs certificates")
     for command in (log, certificate):
-        command.add_argument("--key", action="append", default=[], help="a key or fingerprint that you trust")
+        command.add_argument("--log-key", action="append", default=[], help="key that signs the log's checkpoints")
+        command.add_argument("--origin", default="", help="the log's name, the first line of its checkpoints")
     options = parser.parse_args()
     checks = (
-        log_checks(options.file, options.checkpoint, options.key)
+        log_checks(options.file, options.checkpoint, options.log_key, origin=options.origin)
         if options.what == "log"
-        else certificate_checks(options.file, options.key)
+        else certificate_checks(options.file, options.key, options.log_key, origin=options.origin)
     )
     try:
         return report(checks, lambda line: sys.stdout.write(f"{line}\n"))

@@ -11,13 +11,15 @@ from django.db.models import Max
 
 from identity_privacy import clock
 from identity_privacy.actors import Actor
-from identity_privacy.audit import tiles
+from identity_privacy.audit import offline, tiles
 from identity_privacy.audit.canonical import entry_bytes, entry_object
 from identity_privacy.audit.errors import LogAltered, NotYetSequenced
 from identity_privacy.audit.merkle import inclusion_proof, leaf_hash, root
 from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
 from identity_privacy.audit.note import signed_checkpoint
 from identity_privacy.crypto.reading import Reading
+from identity_privacy.crypto.signing import public_keys
+from identity_privacy.crypto.terms import SigningUse
 
 BATCH = 5_000
 # The advisory lock of the sequencer on PostgreSQL: several may run, one works.
@@ -36,9 +38,10 @@ def record(
 ) -> Entry:
     """Enter one thing that was done, in the caller's own transaction.
 
-    `target` is `(kind, id)`; `details` hold ids, counts and codes, never a personal value.
+    `target` is `(kind, id)`; `details` hold ids, counts and codes, never a personal value. Raises: ValueError, for
+    details that canonical JSON cannot spell in one way, such as a float.
     """
-    return Entry.objects.create(
+    entry = Entry(
         at=clock.now(),
         actor_kind=actor.kind.value,
         actor_id=actor.id,
@@ -50,6 +53,9 @@ def record(
         reason=reason,
         details=dict(details or {}),
     )
+    entry_bytes(entry)  # refuse here what could never be hashed, or the sequencer would stop at it for ever
+    entry.save(force_insert=True)
+    return entry
 
 
 def record_reading(reading: Reading) -> None:
@@ -129,6 +135,8 @@ def verify_log() -> int:
         raise LogAltered(f"entry {min(expected, size)} is {'missing' if expected < size else 'not in a checkpoint'}")
     if checkpoint and root(size, node) != bytes(checkpoint.root):
         raise LogAltered("the tree does not lead to the signed root")
+    if checkpoint and _stated(checkpoint) != (size, bytes(checkpoint.root)):
+        raise LogAltered("the newest checkpoint does not state what is stored")
     return size
 
 
@@ -136,6 +144,15 @@ def export_lines(size: int) -> Iterator[bytes]:
     """The log up to a checkpoint of `size`, as JSON lines in its order; `offline.py` verifies them with it."""
     for place in Sequenced.objects.filter(index__lt=size).order_by("index").select_related("entry").iterator():
         yield entry_bytes(place.entry) + b"\n"
+
+
+def _stated(checkpoint: Checkpoint) -> tuple[int, bytes]:
+    """Size and root in a checkpoint's note, once its signature by a key of this log is verified."""
+    keys = [base64.b64encode(key.public_key).decode() for key in public_keys() if key.use is SigningUse.CHECKPOINT]
+    try:
+        return offline.read_checkpoint(checkpoint.note, offline.Pinned(keys), origin=settings.AUDIT_LOG_ORIGIN)
+    except offline.Unverified as error:
+        raise LogAltered(str(error)) from error
 
 
 @transaction.atomic

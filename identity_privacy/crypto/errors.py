@@ -30,6 +30,13 @@ class KeyDestroyed(Refused):
         self.key_id = key_id
 
 
+class NotForgotten(ServiceError):
+    """A destroyed key's bytes still stand in the write-ahead log; what was to destroy it tries again."""
+
+    code = "not-forgotten"
+    title = "A key is not destroyed yet"
+
+
 class WrongPlace(IntegrityFailure):
     """A sealed value does not belong to this row, column and key, or its bytes were changed."""
 

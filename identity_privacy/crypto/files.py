@@ -16,10 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from identity_privacy.crypto.errors import UnreadableSeal, WrongPlace
 from identity_privacy.crypto.keys import Sealing
@@ -39,7 +38,7 @@ class SealedWriter(io.RawIOBase):
         super().__init__()
         self._cipher = Sealing().cipher(key_id)
         self._associated = associated_data(place, row_id, key_id)
-        self._path, self._unfinished = path, path.with_name(f".{path.name}.{os.getpid()}")
+        self._path, self._unfinished = path, path.with_name(f".{path.name}.{uuid4().hex}")
         self._prefix, self._counter, self._waiting = os.urandom(PREFIX_BYTES), 0, bytearray()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: BinaryIO = self._unfinished.open("wb")
@@ -88,22 +87,27 @@ def open_file(path: Path, *, place: str, row_id: UUID, key_id: UUID) -> Iterator
 
     Raises: OpenedWithoutReading; KeyDestroyed; UnreadableSeal; WrongPlace, where a chunk was changed, moved or cut.
     """
-    cipher = active_reading().cipher(key_id)
-    return _chunks(path, cipher, associated_data(place, row_id, key_id))
+    active_reading().cipher(key_id)  # refuse here, not at the first chunk
+    return _chunks(path, key_id, associated_data(place, row_id, key_id))
 
 
-def _chunks(path: Path, cipher: AESGCM, associated: bytes) -> Iterator[bytes]:
+def _chunks(path: Path, key_id: UUID, associated: bytes) -> Iterator[bytes]:
     with path.open("rb") as file:
         if file.read(1) != VERSION:
             raise UnreadableSeal
         prefix = file.read(PREFIX_BYTES)
+        if len(prefix) < PREFIX_BYTES:
+            raise UnreadableSeal
         chunk, counter = file.read(CHUNK_BYTES + TAG_BYTES), 0
         while True:
             following = file.read(CHUNK_BYTES + TAG_BYTES)
+            # Asked for at every chunk, so that nothing comes out once the Reading has ended.
+            cipher = active_reading().cipher(key_id)
             try:
-                yield cipher.decrypt(_nonce(prefix, counter, is_last=not following), chunk, associated)
+                opened = cipher.decrypt(_nonce(prefix, counter, is_last=not following), chunk, associated)
             except InvalidTag:
                 raise WrongPlace from None
+            yield opened
             if not following:
                 return
             chunk, counter = following, counter + 1

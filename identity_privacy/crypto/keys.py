@@ -22,7 +22,7 @@ from django.db import connections, transaction
 from uuid_utils.compat import uuid7
 
 from identity_privacy import clock
-from identity_privacy.crypto.errors import KeyDestroyed
+from identity_privacy.crypto.errors import KeyDestroyed, NotForgotten
 from identity_privacy.crypto.models import ControllerKey, DataKey, IndexKey, Tombstone
 from identity_privacy.crypto.providers import KEY_BYTES, provider
 from identity_privacy.crypto.router import KEYS
@@ -101,6 +101,7 @@ def destroy_subject_keys(subject_id: UUID, *, kinds: Iterable[KeyKind] = (KeyKin
     The row's bytes are overwritten (SQLite: secure_delete and a truncated write-ahead log; PostgreSQL: vacuum). The
     tombstone states the day on which the last backup of the keys ends.
 
+    Raises: NotForgotten, when the bytes could not be overwritten yet; call it again.
     Source: GDPR Art. 17(1); NIST SP 800-88 (cryptographic erase).
     """
     now = clock.now()
@@ -117,6 +118,16 @@ def destroy_subject_keys(subject_id: UUID, *, kinds: Iterable[KeyKind] = (KeyKin
 def living_subject_keys(subject_id: UUID, *, kinds: Iterable[KeyKind]) -> int:
     """How many data keys of a person still exist."""
     return DataKey.objects.filter(subject_id=subject_id, kind__in=list(kinds)).count()
+
+
+def destroy_owner_keys(owner_ids: Iterable[UUID]) -> int:
+    """Destroy the data keys of requests that have ended, by the requests' ids; says how many. Safe to repeat.
+
+    Raises: NotForgotten, when the bytes could not be overwritten yet; call it again.
+    """
+    count, _ = DataKey.objects.filter(owner_id__in=list(owner_ids)).delete()
+    _forget_bytes()
+    return count
 
 
 def unwrap(rows: Iterable[DataKey]) -> dict[UUID, AESGCM]:
@@ -206,6 +217,8 @@ def _forget_bytes() -> None:
         return  # only in tests: both databases refuse this inside a transaction
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            is_busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if is_busy:
+                raise NotForgotten("somebody reads the keys database at this moment; what called this tries again")
         else:
             cursor.execute("VACUUM crypto_datakey")

@@ -6,7 +6,6 @@ import json
 import os
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlparse
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -47,9 +46,13 @@ class LocalRootKey:
 
 
 def root_key_path() -> Path | None:
-    """The root key's file, or None where it does not come from a file."""
-    url = urlparse(settings.ROOT_KEY_URL)
-    return Path(url.path) if url.scheme == "file" else None
+    """The root key's file, or None where it does not come from a file. Raises: RootKeyUnavailable."""
+    if not settings.ROOT_KEY_URL.startswith("file:"):
+        return None
+    path = settings.ROOT_KEY_URL.removeprefix("file://")
+    if not path.startswith("/"):
+        raise RootKeyUnavailable("write ROOT_KEY_URL with a whole path: file:///path/root-key.json")
+    return Path(path)
 
 
 def write_root_key(path: Path) -> bool:

@@ -63,6 +63,8 @@ class Reading:
         keys = DataKey.objects.filter(id__in=missing).select_related("controller_key")
         if self.subject_id is not None:
             keys = keys.filter(subject_id=self.subject_id)
+        if self.controller_id is not None:
+            keys = keys.filter(controller_key__controller_id=self.controller_id)
         self._ciphers.update(unwrap(keys))
 
     def cipher(self, key_id: UUID) -> AESGCM:
@@ -71,7 +73,7 @@ class Reading:
             self.prefetch([key_id])
         if key_id not in self._ciphers:
             if DataKey.objects.filter(id=key_id).exists():
-                raise OpenedWithoutReading("this Reading does not cover this person")
+                raise OpenedWithoutReading("this Reading does not cover this person or controller")
             raise KeyDestroyed(key_id)
         return self._ciphers[key_id]
 

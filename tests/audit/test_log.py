@@ -24,6 +24,8 @@ from tests.conftest import triggers_lifted
 
 pytestmark = pytest.mark.django_db
 
+STRANGER = b64encode(bytes(32)).decode()
+
 
 def enter(count: int = 1) -> list[Entry]:
     return [
@@ -204,7 +206,7 @@ def exported(tmp_path: Path) -> tuple[Path, str]:
 
 def test_an_exported_log_verifies_offline(exported: tuple[Path, str]) -> None:
     folder, key = exported
-    ran = verify("log", str(folder / "log.jsonl"), str(folder / "checkpoint"), "--key", key)
+    ran = verify("log", str(folder / "log.jsonl"), str(folder / "checkpoint"), "--log-key", key)
     assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, "verified")
 
 
@@ -217,7 +219,9 @@ def test_without_a_pinned_key_nothing_verifies(exported: tuple[Path, str]) -> No
 
 def test_another_key_does_not_verify(exported: tuple[Path, str]) -> None:
     folder, _ = exported
-    ran = verify("log", str(folder / "log.jsonl"), str(folder / "checkpoint"), "--key", b64encode(bytes(32)).decode())
+    ran = verify(
+        "log", str(folder / "log.jsonl"), str(folder / "checkpoint"), "--log-key", b64encode(bytes(32)).decode()
+    )
     assert ran.returncode == 1
 
 
@@ -232,13 +236,15 @@ def test_a_damaged_export_fails(exported: tuple[Path, str], damage: str) -> None
         "added": [*lines, lines[0]],
     }[damage]
     (folder / "log.jsonl").write_bytes(b"".join(damaged))
-    ran = verify("log", str(folder / "log.jsonl"), str(folder / "checkpoint"), "--key", key)
+    ran = verify("log", str(folder / "log.jsonl"), str(folder / "checkpoint"), "--log-key", key)
     assert ran.returncode == 1
     assert "FAILED" in ran.stdout
 
 
 def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path) -> None:
-    ran = verify("log", str(tmp_path / "missing"), str(tmp_path / "missing"), "--key", b64encode(bytes(32)).decode())
+    ran = verify(
+        "log", str(tmp_path / "missing"), str(tmp_path / "missing"), "--log-key", b64encode(bytes(32)).decode()
+    )
     assert ran.returncode == 2
     assert "Traceback" not in ran.stderr
 
@@ -248,3 +254,30 @@ def test_the_published_keys_are_those_that_sign(client: Client) -> None:
     services.sequence()
     keys = client.get("/.well-known/jwks.json").json()["keys"]
     assert any(key["kty"] == "OKP" and key["crv"] == "Ed25519" for key in keys)
+
+
+def test_a_checkpoint_that_nobody_signed_is_found() -> None:
+    enter(5)
+    services.sequence()
+    with triggers_lifted("default"):
+        Checkpoint.objects.update(note="identity-privacy.example/log\n5\nAAAA\n\n— nobody AAAA\n")
+    with pytest.raises(LogAltered):
+        services.verify_log()
+
+
+def test_a_checkpoint_of_another_log_does_not_verify(exported: tuple[Path, str]) -> None:
+    folder, key = exported
+    arguments = ("log", str(folder / "log.jsonl"), str(folder / "checkpoint"), "--log-key", key)
+    assert verify(*arguments, "--origin", "identity-privacy.example/log").returncode == 0
+    assert verify(*arguments, "--origin", "another.example/log").returncode == 1
+
+
+def test_what_could_never_be_hashed_is_refused_when_it_is_entered() -> None:
+    with pytest.raises(ValueError, match="floats"):
+        services.record(
+            actor=Actor.service("test"),
+            action="test.done",
+            target=("thing", uuid4()),
+            controller_id=None,
+            details={"share": 0.5},  # type: ignore[dict-item]  # what is refused
+        )

@@ -127,3 +127,19 @@ def test_a_large_file_needs_little_memory(tmp_path: Path, key_id: UUID) -> None:
     tracemalloc.stop()
     assert size == 32_000_000
     assert peak < 4_000_000
+
+
+def test_nothing_comes_out_after_the_reading(tmp_path: Path, key_id: UUID) -> None:
+    write(tmp_path / "file", key_id, b"a" * 2 * CHUNK_BYTES)
+    with Reading(actor=Actor.service("test"), purpose="test", subject_id=None, reason="read a file"):
+        chunks = open_file(tmp_path / "file", place="test.file", row_id=ROW, key_id=key_id)
+        assert next(chunks)
+    with pytest.raises(OpenedWithoutReading):
+        next(chunks)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x02", b"\x02abc"])
+def test_a_stub_of_a_file_is_named_as_such(tmp_path: Path, key_id: UUID, content: bytes) -> None:
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(UnreadableSeal):
+        read(tmp_path / "file", key_id)

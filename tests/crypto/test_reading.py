@@ -157,3 +157,18 @@ def test_the_key_database_shows_no_key(cast: Cast) -> None:
         key_id = create_data_key(kind=KeyKind.REQUEST, controller_id=cast.lindwerk.id, owner_id=owner)
         assert sealing.cipher(key_id) is sealing.cipher(key_id)
     assert len(bytes(DataKey.objects.get(id=key_id).wrapped)) == 29 + 32
+
+
+def test_a_reading_of_one_controller_does_not_open_anothers_people(cast: Cast) -> None:
+    charlies = Identifier.objects.get(profile_id=cast.charlie, kind="email")
+    reads = Reading(
+        actor=Actor.service("test"),
+        purpose="test",
+        subject_id=None,
+        controller_id=cast.lindwerk.id,
+        reason="see what opens",
+    )
+    with reads:
+        assert email_of(cast).value == ALICE_EMAIL
+        with pytest.raises(OpenedWithoutReading):
+            _ = charlies.value

@@ -45,11 +45,11 @@ def certificate_of(request: SubjectRequest, which: str = "certificate") -> Docum
 
 
 def verified(content: bytes, folder: Path, keys: list[str]) -> list[str]:
-    """What the offline verifier says of a file, line by line; the last one is its verdict."""
+    """What the offline verifier says of a file, line by line, with the keys for certificates and for the log."""
     file = folder / "certificate.json"
     file.write_bytes(content)
     said: list[str] = []
-    status = offline.report(offline.certificate_checks(file, keys), said.append)
+    status = offline.report(offline.certificate_checks(file, keys[:1], keys[1:]), said.append)
     assert status == (0 if said[-1] == "verified" else 1)
     return said
 
@@ -106,7 +106,7 @@ def test_it_verifies_with_nothing_but_the_one_script(certificate: Document, tmp_
     file.write_text(json.dumps(certificate))
     script = tmp_path / "offline.py"
     script.write_bytes(Path(offline.__file__).read_bytes())
-    keys = [option for key in keys_of_ours() for option in ("--key", key)]
+    keys = [part for pair in zip(("--key", "--log-key"), keys_of_ours(), strict=True) for part in pair]
     command = [sys.executable, "-I", str(script), "certificate", str(file)]
     assert subprocess.run([*command, *keys], check=False, cwd=tmp_path, capture_output=True).returncode == 0
     assert subprocess.run(command, check=False, cwd=tmp_path, capture_output=True).returncode == 1
@@ -147,12 +147,13 @@ def test_a_certificate_signed_by_another_key_does_not_verify(certificate: Docume
         value=base64.b64encode(forger.sign(canonical_json(content))).decode(),
     )
     assert not is_verified(forged, tmp_path)
-    mine = [*keys_of_ours(), base64.b64encode(forger.public_key().public_bytes_raw()).decode()]
+    mine = [base64.b64encode(forger.public_key().public_bytes_raw()).decode(), keys_of_ours()[1]]
     assert is_verified(forged, tmp_path, mine), "the forgery is well made: only the pinned key tells it"
 
 
 def test_a_certificate_signed_by_us_for_another_use_does_not_verify(certificate: Document, tmp_path: Path) -> None:
-    assert not is_verified(certificate, tmp_path, keys_of_ours()[1:]), "the log's key alone vouches for no certificate"
+    _, log_key = keys_of_ours()
+    assert not is_verified(certificate, tmp_path, [log_key, log_key])
 
 
 def leaves(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

@@ -67,15 +67,15 @@ def test_it_shows_the_whole_job(played: tuple[Path, str]) -> None:
 
 def test_what_it_hands_out_verifies_and_a_changed_copy_does_not(played: tuple[Path, str], tmp_path: Path) -> None:
     folder, _ = played
-    keys = (folder / "handed-out" / "pinned-keys.txt").read_text().split()
+    _, key, _, log_key = (folder / "handed-out" / "pinned-keys.txt").read_text().split()
     certificates = sorted((folder / "handed-out").glob("*-certificate-*.json"))
     assert len(certificates) == 2
     for certificate in certificates:
-        assert offline.report(offline.certificate_checks(certificate, keys), str) == 0
+        assert offline.report(offline.certificate_checks(certificate, [key], [log_key]), str) == 0
         document = json.loads(certificate.read_text())
         document["certificate"]["systems"][0]["outcome"] = "nothing_found"
         (tmp_path / "changed.json").write_text(json.dumps(document))
-        assert offline.report(offline.certificate_checks(tmp_path / "changed.json", keys), str) == 1
+        assert offline.report(offline.certificate_checks(tmp_path / "changed.json", [key], [log_key]), str) == 1
 
 
 def test_the_package_stays_sealed_until_it_is_opened(played: tuple[Path, str]) -> None:

@@ -52,4 +52,4 @@ class Command(BaseCommand):
         (folder / "checkpoint").write_text(checkpoint.note, encoding="utf-8")
         key = base64.b64encode(current_public_key(SigningUse.CHECKPOINT).public_key).decode()
         self.stdout.write(f"{checkpoint.size} entries in {folder}. An auditor who has the key {key} from you runs")
-        self.stdout.write(f"python offline.py log {folder}/log.jsonl {folder}/checkpoint --key {key}")
+        self.stdout.write(f"python offline.py log {folder}/log.jsonl {folder}/checkpoint --log-key {key}")
