@@ -3,9 +3,13 @@
 import os
 
 from celery import Celery
+from celery.signals import beat_init, worker_init
 
 from identity_privacy import broker
+from identity_privacy.checks import refuse_to_start
+from identity_privacy.private_files import keep_files_private
 
+keep_files_private()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "identity_privacy.settings")
 
 __all__ = ["app", "broker"]
@@ -13,3 +17,10 @@ __all__ = ["app", "broker"]
 app = Celery("identity_privacy")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+@beat_init.connect
+def begin(**_: object) -> None:
+    """A worker, or beat, begins: not under settings that a check refuses."""
+    refuse_to_start()

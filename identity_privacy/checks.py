@@ -1,16 +1,39 @@
 """Start-up checks: what must not go into production, each with what to do."""
 
+import sys
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, run_checks
 
+from identity_privacy.crypto.errors import RootKeyUnavailable
+from identity_privacy.crypto.providers import root_key_path
 from identity_privacy.crypto.router import KEYS
+
+# gunicorn's own status for a worker that cannot start: it ends, where after any other it starts the next one for ever.
+CANNOT_START: Final = 3
+# Mail that a process writes where logs, or nobody, read it; it holds sign-in codes.
+UNSENT_MAIL: Final = {
+    f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "filebased", "locmem", "dummy")
+}
+
+
+def refuse_to_start() -> None:
+    """End this process, with a line for each reason, where a start-up check that needs no database finds an error.
+
+    For web, worker and beat: only management commands run the checks by themselves.
+    """
+    errors = [found for found in run_checks() if found.is_serious() and not found.is_silenced()]
+    for found in errors:
+        sys.stderr.write(f"{found.id}: {found.msg.rstrip('.')}. {found.hint or ''}\n")
+    if errors:
+        sys.exit(CANNOT_START)
 
 
 def check_settings(*, app_configs: Sequence[AppConfig] | None = None, **_: object) -> list[CheckMessage]:
-    """E001 to E005: the development's conveniences, refused where `PRODUCTION` is set; E006 always."""
+    """E001 to E005, E007, E008: conveniences of development, refused where `PRODUCTION` is set; E006 always."""
     findings: list[tuple[bool, str, str, str]] = [
         (
             settings.SECRET_KEY == settings.DEVELOPMENT_SECRET_KEY,
@@ -37,6 +60,18 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None = None, **_: objec
             "the broker is the embedded one",
             "Set CELERY_BROKER_URL to RabbitMQ or Redis.",
         ),
+        (
+            settings.EMAIL_BACKEND in UNSENT_MAIL,
+            "E007",
+            "mail is written down and not sent",
+            "Set EMAIL_URL to a mail server: mail holds sign-in codes, which must not stand in a log.",
+        ),
+        (
+            _root_key_is_in_var(),
+            "E008",
+            "the root key lies in VAR_DIR, beside the databases,",
+            "Set ROOT_KEY_URL to a file elsewhere, or to env://: who copies one folder must not hold data and keys.",
+        ),
     ]
     errors: list[CheckMessage] = [
         Error(f"{message} in production", hint=hint, id=f"identity_privacy.{number}")
@@ -52,6 +87,14 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None = None, **_: objec
             )
         )
     return errors
+
+
+def _root_key_is_in_var() -> bool:
+    try:
+        path = root_key_path()
+    except RootKeyUnavailable:
+        return False  # it is nowhere: its first use says so
+    return path is not None and path.resolve().is_relative_to(settings.VAR_DIR.resolve())
 
 
 def _names_one_database(data: Mapping[str, object], keys: Mapping[str, object]) -> bool:

@@ -10,7 +10,8 @@ from django.db import connection
 from pytest_django import Settings
 
 from identity_privacy.audit.append_only import check_append_only
-from identity_privacy.checks import check_settings
+from identity_privacy.checks import check_settings, refuse_to_start
+from tests.settings import VAR_DIR
 
 
 @pytest.fixture
@@ -18,6 +19,7 @@ def production(settings: Settings) -> Settings:
     settings.PRODUCTION = True
     settings.SECRET_KEY = "a long secret of the operator's own"
     settings.CELERY_BROKER_URL = "amqp://broker"
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     return settings
 
 
@@ -37,12 +39,62 @@ def test_a_sound_production_starts(production: Settings) -> None:
         ("ALLOW_LOOPBACK_PARTNERS", True, "E003"),
         ("DEBUG", True, "E004"),
         ("CELERY_BROKER_URL", "embedded://", "E005"),
+        ("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", "E007"),
+        ("EMAIL_BACKEND", "django.core.mail.backends.filebased.EmailBackend", "E007"),
+        ("EMAIL_BACKEND", "django.core.mail.backends.dummy.EmailBackend", "E007"),
+        ("ROOT_KEY_URL", f"file://{VAR_DIR}/../{VAR_DIR.name}/root-key.json", "E008"),
     ],
 )
 def test_a_convenience_of_development_is_refused(production: Settings, name: str, value: object, number: str) -> None:
     setattr(production, name, production.DEVELOPMENT_SECRET_KEY if value is None else value)
     assert ids() == [f"identity_privacy.{number}"]
     assert all(finding.hint for finding in check_settings())
+
+
+def test_a_root_key_elsewhere_is_accepted(production: Settings, tmp_path: Path) -> None:
+    production.ROOT_KEY_URL = f"file://{tmp_path}/root-key.json"
+    assert ids() == []
+
+
+# --- Nothing starts under them ------------------------------------------------------------------------
+
+CELERY = ("-m", "celery", "--app", "identity_privacy.celery")
+STARTS = {
+    "web": ("-m", "gunicorn", "--bind", "127.0.0.1:0", "identity_privacy.wsgi"),
+    "worker": (*CELERY, "worker", "--pool", "threads"),
+    "beat": (*CELERY, "beat", "--pidfile="),
+}
+
+
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+def test_no_process_starts_under_settings_of_development(tmp_path: Path, start: tuple[str, ...]) -> None:
+    everything_wrong = {
+        "PRODUCTION": "1",
+        "DEBUG": "1",
+        "ALLOW_LOOPBACK_PARTNERS": "1",
+        "CLOCK_OFFSET_SECONDS": "99",
+        "VAR_DIR": str(tmp_path),
+        "DATABASE_URL": f"sqlite:///{tmp_path}/one.sqlite3",
+        "DATABASE_KEYS_URL": f"sqlite:///{tmp_path}/one.sqlite3",
+        "DJANGO_SETTINGS_MODULE": "identity_privacy.settings",
+    }
+    started = subprocess.run(
+        [sys.executable, *start],
+        env={**os.environ, **everything_wrong},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert started.returncode == 3, started.stderr
+    for number in range(1, 9):
+        assert started.stderr.count(f"identity_privacy.E00{number}: ") == 1
+    assert "Unset CLOCK_OFFSET_SECONDS" in started.stderr
+    assert "Traceback" not in started.stderr
+
+
+def test_a_sound_service_is_not_stopped(db: None) -> None:
+    refuse_to_start()
 
 
 def test_one_database_for_data_and_keys_stops_the_start(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ class Command(BaseCommand):
     def handle(self, *, verbosity: int, **_: object) -> None:
         """Folders, databases, root key."""
         settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
+        settings.VAR_DIR.chmod(0o700)  # also one that was there before: its files may be readable by others
         call_command("migrate", verbosity=verbosity)
         call_command("migrate", database=KEYS, verbosity=verbosity)
         path = root_key_path()
