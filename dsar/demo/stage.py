@@ -235,9 +235,9 @@ def start_partners(processes: Processes, controller: Controller) -> None:
                 "--mode", partner.mode,
                 "--effects", str(folder_of("partners") / f"{partner.code}.sqlite3"),
                 "--log", str(folder_of("logs") / f"partner-{partner.code}.jsonl"),
-                "--secret", system.outbound_secret,
-                "--inbound-secret", system.inbound_secret,
-                *(("--private-key", keys[partner.code]) if partner.code in keys else ()),
+                PARTNER_SECRET=system.outbound_secret,
+                PARTNER_INBOUND_SECRET=system.inbound_secret,
+                PARTNER_PRIVATE_KEY=keys.get(partner.code, ""),
             )  # fmt: skip
     for partner in PARTNERS:
         wait_for(urlsplit(systems[partner.code].endpoint).port or 0)

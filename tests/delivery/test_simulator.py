@@ -1,6 +1,7 @@
 """The simulated partner does as a good one should, in each of its modes; the worked example of the docs is true."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -21,20 +22,21 @@ from identity_privacy.delivery.terms import SignatureKind
 from tests.delivery.world import Receiver
 
 SECRET, INBOUND, PRIVATE = webhooks.new_secret(), webhooks.new_secret(), webhooks.new_private_key()
-GUIDE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "webhooks.md"
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = ROOT / "docs" / "reference" / "webhooks.md"
 
 
 @contextmanager
-def partner(folder: Path, mode: Mode, *more: str) -> Iterator[str]:
+def partner(folder: Path, mode: Mode, *more: str, private_key: str = "") -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [
         *(sys.executable, "manage.py", "partner", "simulate", f"--port={port}", f"--mode={mode}"),
-        *(f"--secret={SECRET}", f"--inbound-secret={INBOUND}", f"--effects={folder / 'effects'}"),
-        *(f"--log={folder / 'log'}", *more),
+        *(f"--effects={folder / 'effects'}", f"--log={folder / 'log'}", *more),
     ]
-    process = subprocess.Popen(command, cwd=Path(__file__).resolve().parents[2])
+    secrets = {"PARTNER_SECRET": SECRET, "PARTNER_INBOUND_SECRET": INBOUND, "PARTNER_PRIVATE_KEY": private_key}
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **secrets})
     try:
         wait_for(port)
         yield f"http://127.0.0.1:{port}/"
@@ -81,7 +83,7 @@ MESSAGE_ID = "msg_" + "0" * 31 + "1"
 
 
 def test_a_healthy_partner_answers_erases_once_and_then_finds_nothing(tmp_path: Path) -> None:
-    with partner(tmp_path, Mode.HEALTHY, f"--private-key={PRIVATE}") as url:
+    with partner(tmp_path, Mode.HEALTHY, private_key=PRIVATE) as url:
         status, headers, body = post(url, message("task.access"), MESSAGE_ID)
         given = json.loads(body)
         assert (status, given["outcome"], given["counts"]["orders"]) == (200, "done", len(given["data"]["orders"]))
@@ -97,6 +99,13 @@ def test_a_healthy_partner_answers_erases_once_and_then_finds_nothing(tmp_path: 
         assert post(url, message("task.erase"), MESSAGE_ID, secret=INBOUND)[0] == 401
     assert sorted(effects(tmp_path / "effects").values()) == [(1, 1), (1, 1), (2, 1)]
     assert "alice-17" not in (tmp_path / "log").read_text()
+
+
+def test_a_partner_without_its_secret_says_which_to_set(tmp_path: Path) -> None:
+    command = [sys.executable, "manage.py", "partner", "simulate", "--port=9", f"--effects={tmp_path / 'effects'}"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (told.returncode, told.stderr) == (1, "CommandError: set PARTNER_SECRET in the environment: whsec_…\n")
 
 
 def test_a_flaky_partner_refuses_twice_and_then_has_one_effect(tmp_path: Path) -> None:

@@ -83,7 +83,9 @@ def start_partners(service: House) -> list[Path]:
     for mode, port, (outbound, inbound), file in zip(MODES, ports, secrets, files, strict=True):
         service.start(
             *(sys.executable, "manage.py", "partner", "simulate", f"--port={port}", f"--mode={mode}", "--think=0.3"),
-            *(f"--secret={outbound}", f"--inbound-secret={inbound}", f"--effects={file}"),
+            f"--effects={file}",
+            PARTNER_SECRET=outbound,
+            PARTNER_INBOUND_SECRET=inbound,
         )
     return files
 
