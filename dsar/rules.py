@@ -39,6 +39,11 @@ def step(kind: RequestKind, before: RequestState, after: RequestState) -> Reques
     return after
 
 
+def asked_about(kind: RequestKind) -> frozenset[MessageType]:
+    """What a linked system is asked for such a request: only of an erasure it is asked once more."""
+    return frozenset({ASKS[kind], TASK_RECHECK} if kind is RequestKind.ERASURE else {ASKS[kind]})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseRule:
     """A law's clock for the answer, with the article of each part."""

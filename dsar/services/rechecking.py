@@ -14,6 +14,8 @@ from identity_privacy.audit.services import record
 from identity_privacy.delivery.services import wake
 
 CERTIFY = "dsar.answer"
+# What a system may be asked to say again.
+CLAIMS = (Outcome.DONE, Outcome.NOTHING_FOUND)
 
 
 def recheck_due() -> int:
@@ -75,5 +77,5 @@ def finish_recheck(request: SubjectRequest) -> None:
 
 
 def _claims(request: SubjectRequest) -> list[Task]:
-    claims = Task.objects.filter(request=request, outcome__in=[Outcome.DONE, Outcome.NOTHING_FOUND])
+    claims = Task.objects.filter(request=request, outcome__in=CLAIMS)
     return list(claims.order_by("position"))

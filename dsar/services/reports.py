@@ -8,10 +8,10 @@ from django.db import transaction
 
 from dsar.errors import NotNow, UnknownTask, UnreadableResult
 from dsar.models import SubjectRequest, Task
-from dsar.rules import ASKS, TASK_ERASE, TASK_RECHECK, Result, parse_result
+from dsar.rules import ASKS, TASK_ERASE, TASK_RECHECK, Result, asked_about, parse_result
 from dsar.services.fulfilment import ANSWER, ask_ready, reading_of, send
-from dsar.services.rechecking import finish_recheck
-from dsar.terms import Check, EvidenceKind, Outcome, RequestKind, RequestState, TaskState
+from dsar.services.rechecking import CLAIMS, finish_recheck
+from dsar.terms import Check, EvidenceKind, RequestKind, RequestState, TaskState
 from identity_privacy import clock
 from identity_privacy.actors import Actor
 from identity_privacy.audit.services import record
@@ -59,7 +59,8 @@ class TaskMessages:
 def record_result(*, task_id: UUID, headers: Mapping[str, str], body: bytes) -> Task:
     """Take in what a linked system posts about a task; the same report twice changes nothing.
 
-    Raises: UnknownTask; UnverifiedWebhook; UnreadableResult. Nothing is told before the signature is verified.
+    Raises: UnknownTask; UnverifiedWebhook; UnreadableResult; NotNow, when the system was not asked yet. Nothing is told
+    before the signature is verified.
     """
     task = Task.objects.filter(id=task_id).exclude(system_id=None).select_related("request").first()
     if task is None:
@@ -71,11 +72,16 @@ def record_result(*, task_id: UUID, headers: Mapping[str, str], body: bytes) -> 
     except UnverifiedWebhook:
         _enter(Actor.stranger(), "task.report_refused", task)
         raise
-    result = parse_result(body)
-    if result.task != task.id:
-        raise UnreadableResult("repeat the task's id", field="task")
-    with transaction.atomic():
-        return _take_in(_task(task.id, system.id), result, _evidence(lowered, body, None), verified.kind)
+    try:
+        result = parse_result(body)
+        if result.task != task.id:
+            raise UnreadableResult("repeat the task's id", field="task")
+        with transaction.atomic():
+            return _take_in(_task(task.id, system.id), result, _evidence(lowered, body, None), verified.kind)
+    except (UnreadableResult, NotNow) as refusal:
+        # Outside the transaction that was rolled back.
+        _enter(_system(task), "task.report_refused", task, error=refusal.code)
+        raise
 
 
 @transaction.atomic
@@ -111,13 +117,16 @@ def _accept(task: Task) -> None:
 
 def _take_in(task: Task, result: Result, evidence: Mapping[str, object], signed: SignatureKind) -> Task:
     kind = EvidenceKind.PARTNER_ED25519 if signed is SignatureKind.ED25519 else EvidenceKind.RECORDED_RESPONSE
+    if result.type not in asked_about(RequestKind(task.request.kind)):
+        raise UnreadableResult("repeat the type of the message that you answer", field="type")
+    if task.state == TaskState.PLANNED:
+        raise NotNow(f"task {task.id} was not asked yet")
     if result.type == TASK_RECHECK:
         return _take_in_recheck(task, result, evidence, kind)
     if task.state == TaskState.REPORTED or task.request.state != RequestState.FULFILLING:
         _enter(_system(task), "task.reported_again", task, outcome=str(result.outcome), evidence=str(kind))
         return task
-    now = clock.now()
-    task.state, task.reported_at, task.asked_at = TaskState.REPORTED, now, task.asked_at or now
+    task.state, task.reported_at = TaskState.REPORTED, clock.now()
     task.outcome, task.reason, task.counts = result.outcome, result.reason, dict(result.counts)
     task.evidence_kind, task.evidence, task.answer = kind, dict(evidence), result.data
     task.save()
@@ -129,10 +138,11 @@ def _take_in(task: Task, result: Result, evidence: Mapping[str, object], signed:
 
 
 def _take_in_recheck(task: Task, result: Result, evidence: Mapping[str, object], kind: EvidenceKind) -> Task:
-    if task.request.state != RequestState.RECHECKING or task.check_result:
+    was_asked = task.request.state == RequestState.RECHECKING and task.outcome in CLAIMS
+    if not was_asked or task.check_result:
         _enter(_system(task), "task.reported_again", task, outcome=str(result.outcome), evidence=str(kind))
         return task
-    came_back = bool(result.counts.get("found")) or result.outcome not in {Outcome.DONE, Outcome.NOTHING_FOUND}
+    came_back = bool(result.counts.get("found")) or result.outcome not in CLAIMS
     task.check_result = Check.CAME_BACK if came_back else Check.CONFIRMED_AGAIN
     task.recheck_evidence, task.recheck_evidence_kind, task.checked_at = dict(evidence), kind, clock.now()
     task.save()
