@@ -19,6 +19,9 @@ from identity_privacy.subject_data import Section
 
 PLACE = "dsar.package"
 
+# What a table may be; see `_table`.
+MOST_COLUMNS, MOST_CELLS, CELLS_PER_VALUE = 100, 1_000_000, 10
+
 
 def package_path(request: SubjectRequest) -> Path:
     """Where a request's sealed package lies."""
@@ -82,8 +85,15 @@ def as_csv(section: Section) -> str:
 
 
 def _table(section: Section) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows, every value under its own heading where rows differ in theirs."""
+    """Columns and rows, every value under its own heading where rows differ in theirs.
+
+    Where that would be mostly empty cells, each row is one text instead: a system's short answer, every row of it with
+    other names, would else fill the memory.
+    """
     columns = list(dict.fromkeys(column for row in section.rows for column in row))
+    cells, values = len(columns) * len(section.rows), sum(len(row) for row in section.rows)
+    if len(columns) > MOST_COLUMNS or cells > min(MOST_CELLS, values * CELLS_PER_VALUE):
+        return ["data"], [[_text(dict(row))] for row in section.rows]
     return columns, [[row.get(column, "") for column in columns] for row in section.rows]
 
 

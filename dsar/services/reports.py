@@ -74,8 +74,6 @@ def record_result(*, task_id: UUID, headers: Mapping[str, str], body: bytes) -> 
         raise
     try:
         result = parse_result(body)
-        if result.task != task.id:
-            raise UnreadableResult("repeat the task's id", field="task")
         with transaction.atomic():
             return _take_in(_task(task.id, system.id), result, _evidence(lowered, body, None), verified.kind)
     except (UnreadableResult, NotNow) as refusal:
@@ -117,6 +115,8 @@ def _accept(task: Task) -> None:
 
 def _take_in(task: Task, result: Result, evidence: Mapping[str, object], signed: SignatureKind) -> Task:
     kind = EvidenceKind.PARTNER_ED25519 if signed is SignatureKind.ED25519 else EvidenceKind.RECORDED_RESPONSE
+    if result.task != task.id:
+        raise UnreadableResult("repeat the task's id", field="task")
     if result.type not in asked_about(RequestKind(task.request.kind)):
         raise UnreadableResult("repeat the type of the message that you answer", field="type")
     if task.state == TaskState.PLANNED:
