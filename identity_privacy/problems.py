@@ -10,12 +10,14 @@ r"""The one place where an error becomes an HTTP answer: RFC 9457 problem detail
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, NotRequired, TypedDict
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -133,6 +135,29 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     if request.path.startswith(MACHINE_PATHS):
         return _answer(_problem(IntegrityFailure.code, IntegrityFailure.title, 500))
     return defaults.server_error(request)
+
+
+class RefusalPages:
+    """Middleware: what a service refuses on a page is answered by a page with the error's title, never as our mistake.
+
+    Errors of our own making (500 and above) stay what they are, so that they are logged and answered as such.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Nothing happens on the way in and out."""
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """The page of an error that a view let through."""
+        if not isinstance(error, ServiceError) or request.path.startswith(MACHINE_PATHS):
+            return None
+        status = status_of(type(error))
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return None
+        return render(request, "refused.html", {"title": gettext(error.title)}, status=status)
 
 
 def document(result: dict[str, object], **_kwargs: object) -> dict[str, object]:

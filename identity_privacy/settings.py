@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "identity_privacy.access.middleware.controller_by_host",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "identity_privacy.problems.RefusalPages",
 ]
 
 ROOT_URLCONF = "identity_privacy.urls"

@@ -1,6 +1,7 @@
 """The console's pages of linked systems and of messages to them."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from identity_privacy.access.roles import controllers_for
 from identity_privacy.console import ConsoleAdmin, actor_of, back
+from identity_privacy.delivery.errors import NotDead
 from identity_privacy.delivery.health import Health, health_of, systems_needing_person, tries_of
 from identity_privacy.delivery.models import Message, System
 from identity_privacy.delivery.services import replay_message
@@ -192,8 +194,10 @@ class MessageAdmin(ConsoleAdmin[Message]):
         dead = dead.filter(system__code=code) if code else dead.filter(system=None)
         sent = 0
         for message in dead:
-            replay_message(actor=actor_of(request), message=message)
-            sent += 1
+            # Somebody else pressed at the same moment: it is on its way, and so are the rest.
+            with suppress(NotDead):
+                replay_message(actor=actor_of(request), message=message)
+                sent += 1
         words = ngettext("%(count)d message is on its way again.", "%(count)d messages are on their way again.", sent)
         messages.success(request, words % {"count": sent})
         return back(request, reverse("admin:delivery_message_changelist"))

@@ -4,12 +4,16 @@ import pytest
 from django.test import Client
 
 from identity_privacy.access.models import User
+from identity_privacy.actors import Actor
 from identity_privacy.audit.models import Entry
 from identity_privacy.clock import now
-from identity_privacy.delivery.models import Message
+from identity_privacy.delivery import admin
+from identity_privacy.delivery.models import Message, System
+from identity_privacy.delivery.services import replay_message
 from identity_privacy.delivery.terms import MessageState
 from tests.cast import Cast
 from tests.console.pages import page_of
+from tests.delivery.world import make_message
 
 MESSAGES = "/console/delivery/message/"
 
@@ -45,6 +49,26 @@ def test_all_messages_of_one_cause_are_sent_again_and_no_others(
     assert "1 message is on its way again." in answer.text
     assert _state(dead_letter) == MessageState.PENDING
     assert _state(other) == MessageState.DEAD
+
+
+def test_one_that_a_colleague_has_just_sent_again_holds_up_no_other(
+    browser: Client, dana: User, dead_letter: Message, parcels: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_message(parcels)
+    Message.objects.filter(pk=other.pk).update(
+        state=MessageState.DEAD, dead_at=dead_letter.dead_at, last_error=dead_letter.last_error
+    )
+    pressed: list[Message] = []
+
+    def after_a_colleague(*, actor: Actor, message: Message) -> Message:
+        if not pressed:
+            pressed.append(replay_message(actor=actor, message=message))
+        return replay_message(actor=actor, message=message)
+
+    monkeypatch.setattr(admin, "replay_message", after_a_colleague)
+    answer = browser.post(f"{MESSAGES}send-again/", {"system": "parcels", "cause": "connection refused"}, follow=True)
+    assert "1 message is on its way again." in answer.text
+    assert {_state(dead_letter), _state(other)} == {MessageState.PENDING}
 
 
 @pytest.mark.parametrize("path", ["{id}/send-again/", "send-again/"])
