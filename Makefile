@@ -13,8 +13,8 @@ demo: base ## See the whole service do its job once, from sample people to a ver
 demo-open: base ## Open the access package that the demo left sealed
 	@$(PYTHON_ENV) manage.py demo_open
 
-run: base ## Serve portal, console and API with worker and beat
-	@$(PYTHON_ENV) manage.py serve
+run: base ## Serve portal, console and API with worker and beat (PORT=8000)
+	@$(PYTHON_ENV) manage.py serve --port $(or $(PORT),8000)
 
 test-fast: dev ## The inner loop: unit tests on SQLite, no servers, under a minute
 	@$(PYTHON_ENV) -m tests.run fast

@@ -4,8 +4,9 @@ import fcntl
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
@@ -58,8 +59,26 @@ def mail_url(mailbox: Path) -> str:
     return f"filemail:///{mailbox}"
 
 
-def write_sign_ins(passwords: Mapping[str, str]) -> None:
-    """Keep the made-up staff's passwords for `serve`, readable by the owner alone."""
-    path = FOLDER / "sign-ins.json"
+def remember(*, staff: str, password: str, clock_offset_seconds: int) -> None:
+    """Keep what `serve` needs to go on from here, readable by the owner alone."""
+    path = FOLDER / "demo.json"
     path.touch(mode=0o600)
-    path.write_text(json.dumps(dict(passwords)))
+    facts = {"staff": staff, "password": password, "clock_offset_seconds": clock_offset_seconds}
+    path.write_text(json.dumps(facts))
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a demonstration left for `serve`."""
+
+    staff: str
+    password: str
+    clock_offset_seconds: int
+
+
+def recalled() -> Facts | None:
+    """What the demonstration left, if there was one that came to its end."""
+    try:
+        return Facts(**json.loads((FOLDER / "demo.json").read_text()))
+    except FileNotFoundError:
+        return None

@@ -7,15 +7,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.request import urlopen
 
 from django.conf import settings
 
+from dsar.demo import guard
 from dsar.demo.environment import LOGS
 
 MANAGE = str(settings.BASE_DIR / "manage.py")
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of loopback yet."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            return False
+    return True
 
 
 def free_port() -> int:
@@ -27,13 +39,22 @@ def free_port() -> int:
 
 
 class Processes:
-    """Starts processes in a group each, with a log each, and ends them all at the end of the block."""
+    """Starts processes in a group each, with a log each, and ends them all at the end of the block.
 
-    def __init__(self, extra: Mapping[str, str]) -> None:
+    A guard, a process of its own, ends what this one could not: when it is killed, or its terminal is closed.
+    `mailbox` is a folder outside of the service that is removed at the end as well.
+    """
+
+    def __init__(self, extra: Mapping[str, str], *, mailbox: Path) -> None:
         self._environment = {**os.environ, **extra}
+        self._mailbox = mailbox
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
+        self._guard = subprocess.Popen(  # our own script
+            [sys.executable, "-I", guard.__file__], stdin=subprocess.PIPE, text=True, start_new_session=True
+        )
+        self._tell(f"rm {self._mailbox}")
         # Ctrl-C raises by itself; a polite kill must end the children too.
         self._previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         return self
@@ -43,6 +64,7 @@ class Processes:
     ) -> None:
         for name in list(self._running):
             self.stop(name)
+        self._guard.communicate()
         signal.signal(signal.SIGTERM, self._previous)
 
     def start(self, name: str, *command: str, **extra: str) -> None:
@@ -57,10 +79,11 @@ class Processes:
                 stderr=log,
                 start_new_session=True,
             )
+        self._tell(f"+{self._running[name].pid}")
 
     def stop(self, name: str) -> None:
         """End one process and its children: politely, then by force."""
-        process = self._running.pop(name)
+        process = self._running[name]
         for how in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(process.pid, how)
@@ -69,17 +92,24 @@ class Processes:
                 process.wait()
             except subprocess.TimeoutExpired:
                 continue
-            return
+            break
+        self._tell(f"-{process.pid}")
+        del self._running[name]
+
+    def _tell(self, line: str) -> None:
+        if self._guard.stdin:
+            self._guard.stdin.write(f"{line}\n")
+            self._guard.stdin.flush()
 
     def dead(self) -> str | None:
         """The name of a process that ended by itself, if one did."""
         return next((name for name, process in self._running.items() if process.poll() is not None), None)
 
-    def start_web(self, port: int) -> None:
+    def start_web(self, port: int, **extra: str) -> None:
         """Portal, console and API."""
         self.start(
             "web", "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "4",
-            "--worker-class", "gthread", "--log-level", "warning", "identity_privacy.wsgi",
+            "--worker-class", "gthread", "--log-level", "warning", "identity_privacy.wsgi", **extra,
         )  # fmt: skip
 
     def start_worker(self, **extra: str) -> None:
@@ -101,10 +131,3 @@ def wait_for(port: int, seconds: float = 20) -> None:
                 return
         time.sleep(0.05)
     raise TimeoutError(f"nothing listens on port {port}; see {LOGS}")
-
-
-def answers(url: str) -> bool:
-    """Whether a page of ours is served."""
-    with urlopen(url, timeout=10) as answer:  # noqa: S310  # our own loopback address
-        status: int = answer.status
-    return status == 200

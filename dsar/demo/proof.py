@@ -27,15 +27,6 @@ class Value:
     sealed: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """How many values were tried with how many keys, and how many opened."""
-
-    values: int
-    keys: int
-    opened: int
-
-
 def copy_database(source: Path, target: Path) -> None:
     """A consistent copy of a live SQLite database."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -47,11 +38,6 @@ def values_of(database: Path) -> list[Value]:
     """Every sealed value of a database file, whatever its table."""
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         return list(_values(connection))
-
-
-def split(values: Sequence[Value], living: Mapping[UUID, Cipher]) -> tuple[list[Value], list[Value]]:
-    """Values whose own key lives, and those whose key does not."""
-    return [one for one in values if one.key_id in living], [one for one in values if one.key_id not in living]
 
 
 def living_keys() -> dict[UUID, Cipher]:
@@ -78,16 +64,18 @@ def keys_in_copy(database: Path, key_ids: Sequence[UUID]) -> dict[UUID, Cipher]:
     )
 
 
-def try_own(values: Sequence[Value], keys: Mapping[UUID, Cipher]) -> Trial:
-    """Try on every value the key that it names."""
-    opened = sum(_opens(value, value.key_id, keys[value.key_id]) for value in values)
-    return Trial(values=len(values), keys=1, opened=opened)
+def that_open_with_none(values: Sequence[Value], keys: Mapping[UUID, Cipher]) -> list[Value]:
+    """The values that none of these keys opens: on each the key that it names is tried first, then every other.
+
+    A key is tried at the value's own place, and at the place that the value would have under that key.
+    """
+    return [value for value in values if not any(_opens(value, key_id, keys[key_id]) for key_id in _order(value, keys))]
 
 
-def try_all(values: Sequence[Value], keys: Mapping[UUID, Cipher]) -> Trial:
-    """Try every key on every value, at the value's own place and at the place that it would have under that key."""
-    opened = sum(any(_opens(value, key_id, cipher) for key_id, cipher in keys.items()) for value in values)
-    return Trial(values=len(values), keys=len(keys), opened=opened)
+def _order(value: Value, keys: Mapping[UUID, Cipher]) -> Iterator[UUID]:
+    if value.key_id in keys:
+        yield value.key_id
+    yield from (key_id for key_id in keys if key_id != value.key_id)
 
 
 def _opens(value: Value, key_id: UUID, cipher: Cipher) -> bool:

@@ -3,6 +3,7 @@
 import base64
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,8 @@ class Search:
     def files_below(self, folder: Path) -> Iterator[Found]:
         """Every place in every file below a folder."""
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            yield from self.file(path)
+            with suppress(FileNotFoundError):  # of a service that runs: a message was taken, a log truncated
+                yield from self.file(path)
 
     def file(self, path: Path) -> Iterator[Found]:
         """Every place in one file."""

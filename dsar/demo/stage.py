@@ -133,10 +133,10 @@ def set_up(host: str = "localhost") -> tuple[Controller, str]:
     define_purpose(
         actor=DEMO,
         controller=controller,
-        code="invoices",
-        name="Keeping invoices",
-        description="Tax law tells every shop to keep them for eight years.",
-        legal_basis=LegalBasis.LEGAL_OBLIGATION,
+        code="payment",
+        name="Payment by invoice",
+        description="We check who you are before you pay by invoice.",
+        legal_basis=LegalBasis.CONTRACT,
         position=len(USES) + 1,
     )
     return controller, password

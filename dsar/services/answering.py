@@ -16,6 +16,7 @@ from dsar.packages import write_package
 from dsar.rules import step
 from dsar.services.fulfilment import SERVICE, reading_of
 from dsar.services.sweeping import each
+from dsar.standing import standing_of
 from dsar.terms import RequestKind, RequestState, TaskState
 from identity_privacy import clock
 from identity_privacy.audit.errors import NotYetSequenced
@@ -124,7 +125,7 @@ def _recheck_on(request: SubjectRequest) -> date:
 def _mail(request: SubjectRequest, address: str) -> None:
     context = {
         "request": request,
-        "tasks": _tasks(request),
+        "places": [(task.system_name, standing_of(task, request.kind).value.words) for task in _tasks(request)],
         "url": f"{settings.PUBLIC_URL}/requests/{request.reference}/",
     }
     with translation.override("en"):

@@ -32,12 +32,17 @@ class Unverified(Exception):
     """A check failed, or the input is not what it should be; the text says which and where."""
 
 
+URL_ALPHABET = str.maketrans("-_", "+/")
+
+
 class Pinned:
     """The keys that the reader trusts, given as keys or as fingerprints."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._fingerprints = {text.removeprefix("sha256:").lower() for text in texts if text.startswith("sha256:")}
-        self.keys = [decoded(text, "the key") for text in texts if not text.startswith("sha256:")]
+        # As published in /.well-known/jwks.json too: without padding, in the URL's alphabet.
+        keys = [text.translate(URL_ALPHABET) for text in texts if not text.startswith("sha256:")]
+        self.keys = [decoded(text + "=" * (-len(text) % 4), "the key") for text in keys]
         if not (self._fingerprints or self.keys):
             raise Unverified("give the key that you trust with --key; without one nothing can be verified")
 
@@ -231,16 +236,16 @@ def verify_evidence(system: Mapping[str, object]) -> Iterator[str]:
                 raise Unverified(f"{name}: its signed answer is about something else")
             if not is_recheck and answer.get("outcome") != system.get("outcome"):
                 raise Unverified(f"{name}: its signed answer says {answer.get('outcome')}")
-            yield f"{name}, {when}: signed by the key {evidence.get('public_key')}"
+            yield f"{name}, {when}: signed by {evidence.get('public_key')}; ask the system whether that is its key"
         elif kind:
             yield f"{name}, {when}: {WEIGHT.get(str(kind), 'unknown kind')}"
 
 
 WEIGHT = {
-    "partner_ed25519": "signed by the system; its answer holds data and is not in here, only its hash",
-    "recorded_response": "recorded by this service; its word",
-    "row_counts": "rows counted by this service; its word",
-    "own_read": "read by this service itself; its word",
+    "partner_ed25519": "said to be signed by the system; the answer holds data and is not in here to be checked",
+    "recorded_response": "the word of this service, which recorded the answer",
+    "row_counts": "the word of this service, which counted its rows",
+    "own_read": "the word of this service, which looked itself",
 }
 
 

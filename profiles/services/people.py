@@ -8,8 +8,7 @@ from identity_privacy import clock
 from identity_privacy.actors import Actor
 from identity_privacy.audit.services import record
 from profiles.errors import UnknownPerson
-from profiles.models import Identifier, Profile
-from profiles.terms import IdentifierKind
+from profiles.models import Profile
 
 
 @transaction.atomic
@@ -32,24 +31,3 @@ def restrict_profile(*, actor: Actor, subject_id: UUID, reason: str) -> Profile:
         reason=reason,
     )
     return profile
-
-
-@transaction.atomic
-def verify_identifier(*, actor: Actor, subject_id: UUID, kind: IdentifierKind, value: str) -> Identifier | None:
-    """Note that a person showed an identifier to be theirs, and theirs alone unless another holds it so already."""
-    profile = Profile.objects.living().get(id=subject_id)
-    named = Identifier.objects.naming(profile.controller_id, kind, value)
-    identifier = named.filter(profile=profile).select_for_update().first()
-    if identifier is None:
-        return None
-    identifier.verified_at = identifier.verified_at or clock.now()
-    identifier.is_exclusive = identifier.is_exclusive or not named.filter(is_exclusive=True).exists()
-    identifier.save(update_fields=["verified_at", "is_exclusive"])
-    record(
-        actor=actor,
-        action="identifier.verified",
-        target=("identifier", identifier.id),
-        controller_id=profile.controller_id,
-        subject_id=subject_id,
-    )
-    return identifier

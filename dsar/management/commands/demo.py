@@ -21,5 +21,7 @@ class Command(BaseCommand):
         try:
             with environment.alone():
                 play(Screen(sys.stdout))
+        except KeyboardInterrupt:
+            raise CommandError("ended before the end", returncode=130) from None
         except (TimeoutError, OSError) as error:
             raise CommandError(str(error)) from error

@@ -1,6 +1,5 @@
 """`manage.py serve`."""
 
-import json
 import shutil
 import sys
 import tempfile
@@ -9,11 +8,13 @@ from argparse import ArgumentParser
 from email import message_from_bytes, policy
 from pathlib import Path
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from dsar.demo import environment, stage
-from dsar.demo.processes import Processes, wait_for
+from dsar.demo.processes import Processes, is_free, wait_for
 from dsar.demo.show import Screen
+from identity_privacy import clock
 from identity_privacy.access.models import Controller
 
 # What Django's file backend writes behind each mail.
@@ -37,28 +38,37 @@ class Command(BaseCommand):
             self._set_up_and_serve(Screen(sys.stdout), port)
 
     def _set_up_and_serve(self, screen: Screen, port: int) -> None:
-        if not (environment.FOLDER / "sign-ins.json").exists():
+        if not is_free(port):
+            raise CommandError(f"port {port} cannot be used: choose another with `make run PORT=8001`")
+        facts = environment.recalled()
+        if facts is None:
             screen.line("There is no demo yet; setting it up.")
             shutil.rmtree(environment.FOLDER, ignore_errors=True)
             controller, password = stage.set_up()
             stage.import_people(controller)
             stage.record_choices(controller)
-            environment.write_sign_ins({stage.STAFF: password})
-        controller = Controller.objects.get(code="lindwerk")
-        with tempfile.TemporaryDirectory(prefix="mail-") as mailbox:
-            self._serve(screen, controller, port, Path(mailbox))
+            environment.remember(staff=stage.STAFF, password=password, clock_offset_seconds=0)
+            facts = environment.Facts(stage.STAFF, password, 0)
+        self._serve(screen, Controller.objects.get(code="lindwerk"), facts, port)
 
-    def _serve(self, screen: Screen, controller: Controller, port: int, mailbox: Path) -> None:
-        url = f"http://localhost:{port}"
-        with Processes({"PUBLIC_URL": url, "EMAIL_URL": environment.mail_url(mailbox)}) as processes:
+    def _serve(self, screen: Screen, controller: Controller, facts: environment.Facts, port: int) -> None:
+        url, mailbox = f"http://localhost:{port}", Path(tempfile.mkdtemp(prefix="mail-"))
+        settings.CLOCK_OFFSET_SECONDS = facts.clock_offset_seconds
+        extra = {
+            "PUBLIC_URL": url,
+            "EMAIL_URL": environment.mail_url(mailbox),
+            "CLOCK_OFFSET_SECONDS": str(facts.clock_offset_seconds),
+        }
+        with Processes(extra, mailbox=mailbox) as processes:
             stage.start_partners(processes, controller)
             processes.start_web(port)
             processes.start_worker()
             wait_for(port)
-            password = json.loads((environment.FOLDER / "sign-ins.json").read_text())[stage.STAFF]
             screen.line(f"Portal   {url}/           sign in as {stage.someone_to_sign_in_as(controller)}")
-            screen.line(f"Console  {url}/console/   sign in as {stage.STAFF}, password {password}")
+            screen.line(f"Console  {url}/console/   sign in as {facts.staff}, password {facts.password}")
             screen.line(f"API      {url}/api/v1/schema/")
+            if facts.clock_offset_seconds:
+                screen.line(f"The demo moved the clock: for the service it is {clock.now():%d %B %Y}.")
             screen.line("Mail is printed here as the person gets it. Ctrl-C ends everything.")
             try:
                 self._print_mail(screen, processes, mailbox)
