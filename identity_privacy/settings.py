@@ -207,6 +207,7 @@ CELERY_BEAT_SCHEDULE = {
         name: {"task": name, "schedule": DELIVERY_SWEEP_SECONDS, "options": {"expires": DELIVERY_SWEEP_SECONDS}}
         for name in ("dsar.fulfil", "dsar.answer", "dsar.recheck", "audit.sequence")
     },
+    "access.forget": {"task": "access.forget", "schedule": 3600.0, "options": {"expires": 3600.0}},
 }
 
 # --- API --------------------------------------------------------------------------------------------

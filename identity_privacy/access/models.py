@@ -88,11 +88,30 @@ class User(AbstractBaseUser, PermissionsMixin):
         )
 
 
+class SignInTally(models.Model):
+    """What was asked and tried in one person's name; its row is locked while a code of theirs is made or tried.
+
+    An unknown address has one as well, so that both cost the same: `who` is the person's id, or one that is reckoned
+    from the address under our secret key.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    controller = models.ForeignKey(Controller, on_delete=models.CASCADE)
+    who = models.UUIDField()
+    asked_at = models.DateTimeField(db_index=True, help_text="When a code was last asked for")
+    failures = models.PositiveSmallIntegerField(default=0, help_text="Wrong tries since the time below")
+    failing_since = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["controller", "who"], name="one_tally_a_person"),)
+
+
 class SignInCode(models.Model):
     """A code of six digits sent to an address; for an unknown address a decoy that no code can match."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     controller = models.ForeignKey(Controller, on_delete=models.CASCADE)
+    tally = models.ForeignKey(SignInTally, on_delete=models.CASCADE, related_name="codes")
     subject_id = models.UUIDField(null=True)
     code_hash = models.CharField(max_length=128)
     expires_at = models.DateTimeField()

@@ -22,12 +22,16 @@ class Outbox(Protocol):
         *,
         controller_id: UUID,
         data_key_id: UUID,
-        subject_id: UUID,
+        subject_id: UUID | None,
         to: str,
         topic: str,
         context: Mapping[str, str],
+        is_decoy: bool = False,
     ) -> None:
-        """Send the mail `topic` to `to`, sealed under `data_key_id` until it is delivered."""
+        """Send the mail `topic` to `to`, sealed under `data_key_id` until it is delivered.
+
+        A decoy costs the same and is dropped when it would be sent; it needs no address.
+        """
 
 
 _outboxes: list[Outbox] = []

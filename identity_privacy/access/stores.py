@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from identity_privacy.access.models import SignInCode, User
+from identity_privacy.access.models import SignInCode, SignInTally, User
 from identity_privacy.subject_data import Section
 
 
@@ -22,13 +22,17 @@ class SignInStore:
 
     def erase(self, subject_id: UUID) -> Mapping[str, int]:
         """Nobody signs in as them any more; a code under way opens nothing."""
-        codes, _ = SignInCode.objects.filter(subject_id=subject_id).delete()
+        # Locked first, as whoever makes or tries a code does; their codes go with it.
+        tallies = list(SignInTally.objects.select_for_update().filter(who=subject_id))
+        codes = SignInCode.objects.filter(tally__in=tallies).count()
+        SignInTally.objects.filter(id__in=[tally.id for tally in tallies]).delete()
         users, _ = User.objects.filter(subject_id=subject_id).delete()
-        return {"sign_in_codes": codes, "users": users}
+        return {"sign_in_codes": codes, "sign_in_tallies": len(tallies), "users": users}
 
     def remaining(self, subject_id: UUID) -> Mapping[str, int]:
         """How many rows are left."""
         return {
             "sign_in_codes": SignInCode.objects.filter(subject_id=subject_id).count(),
+            "sign_in_tallies": SignInTally.objects.filter(who=subject_id).count(),
             "users": User.objects.filter(subject_id=subject_id).count(),
         }

@@ -17,10 +17,11 @@ class MailOutbox:
         *,
         controller_id: UUID,
         data_key_id: UUID,
-        subject_id: UUID,
+        subject_id: UUID | None,
         to: str,
         topic: str,
         context: Mapping[str, str],
+        is_decoy: bool = False,
     ) -> None:
         """Render in the caller's language and enqueue in the caller's transaction."""
         enqueue(
@@ -30,6 +31,7 @@ class MailOutbox:
                 "to": to,
                 "subject": " ".join(render_to_string(f"email/{topic}_subject.txt", dict(context)).split()),
                 "text": render_to_string(f"email/{topic}_message.txt", dict(context)),
+                "decoy": is_decoy,
             },
             data_key_id=data_key_id,
             subject_id=subject_id,

@@ -1,0 +1,11 @@
+"""Celery's way into signing in."""
+
+from celery import shared_task
+
+from identity_privacy.access import services
+
+
+@shared_task(name="access.forget")
+def forget() -> None:
+    """Delete what was kept of sign-ins that are long over."""
+    services.forget_sign_ins()
