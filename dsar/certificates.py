@@ -78,7 +78,7 @@ def _system(request: SubjectRequest, task: Task, public_key: str) -> dict[str, o
         "reported_at": stamp(task.reported_at) if task.reported_at else None,
         "checked_at": stamp(task.checked_at) if task.checked_at else None,
         "outcome": task.outcome,
-        "reason": task.reason,
+        "reason": task.reason or "",
         "counts": task.counts,
         "check": task.check_result,
         "evidence": _evidence(request, task.evidence_kind, task.evidence, public_key),

@@ -68,7 +68,9 @@ class Task(models.Model):
     position = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=16, choices=TaskState, default=TaskState.PLANNED)
     outcome = models.CharField(max_length=16, choices=Outcome, blank=True)
-    reason = models.CharField(max_length=200, blank=True, help_text="Why it was kept or failed, without personal data")
+    reason = EncryptedTextField(
+        place="dsar.task.reason", null=True, help_text="Why it was kept or failed, in the system's own words"
+    )
     check_result = models.CharField(max_length=16, choices=Check, blank=True)
     after = models.JSONField(default=list, help_text="Codes of the systems that must have answered before it is asked")
     locator = EncryptedJSONField(

@@ -78,11 +78,11 @@ class Step:
                 "day": day(self.dead_message.dead_at),
             }
         if task.outcome == Outcome.FAILED:
-            return _("%(system)s says that it failed: %(reason)s.") % {"system": name, "reason": task.reason or "?"}
+            return _("%(system)s says that it failed.") % {"system": name}
         if task.check_result:
             return str(_CHECK_SENTENCES[Check(task.check_result)]) % {"system": name, "day": day(task.checked_at)}
         if task.outcome == Outcome.KEPT:
-            return _("%(system)s keeps some of it: %(reason)s.") % {"system": name, "reason": task.reason or "?"}
+            return _("%(system)s keeps some of it.") % {"system": name}
         if task.outcome:
             return _("Said so on %(day)s.") % {"day": day(task.reported_at)}
         if self.is_failing and self.message:
@@ -115,7 +115,9 @@ _CHECK_SENTENCES: Final[Mapping[Check, str | Promise]] = {
 def steps_of(requests: Iterable[SubjectRequest]) -> Mapping[UUID, Sequence[Step]]:
     """Each request's steps in the order of its plan; two queries, however many requests."""
     found = {request.pk: request for request in requests}
-    tasks = list(Task.objects.filter(request__in=found).order_by("position", "id").defer("evidence", "answer"))
+    tasks = list(
+        Task.objects.filter(request__in=found).order_by("position", "id").defer("evidence", "answer", "reason")
+    )
     # Of several messages about one task, such as a request and its re-check, the latest counts.
     sent = Message.objects.filter(about_id__in=[task.pk for task in tasks]).order_by("id").defer("body")
     messages = {message.about_id: message for message in sent}

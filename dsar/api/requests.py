@@ -29,7 +29,6 @@ class TaskOutput(serializers.ModelSerializer[Task]):
             "state",
             "outcome",
             "check",
-            "reason",
             "counts",
             "evidence_kind",
             "asked_at",

@@ -134,8 +134,11 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "reason",
-                    models.CharField(
-                        blank=True, help_text="Why it was kept or failed, without personal data", max_length=200
+                    identity_privacy.crypto.fields.EncryptedTextField(
+                        editable=False,
+                        help_text="Why it was kept or failed, in the system's own words",
+                        null=True,
+                        place="dsar.task.reason",
                     ),
                 ),
                 (

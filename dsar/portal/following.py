@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -19,6 +20,7 @@ from dsar.portal.person import address_of
 from dsar.portal.systems import Bar, SystemRow, bar_of, row_of
 from dsar.portal.truth import Truth
 from dsar.portal.wording import number
+from dsar.standing import standing_of
 from dsar.terms import RequestKind, RequestState
 from identity_privacy.access import presence
 from identity_privacy.access.forms import CodeForm
@@ -76,16 +78,16 @@ def follow(request: PortalRequest, reference: str) -> HttpResponse:
     """
     row = _mine(request, reference)
     tasks = _in_order(row)
-    rows = _rows(row, tasks)
-    seen = _fingerprint(row, rows)
+    seen = _fingerprint(row, tasks)
     if request.headers.get("HX-Request"):
         before = request.GET.get("seen", "")
         if before == seen:
             return HttpResponse(status=204)
+        rows = _rows(row, tasks)
         # The date and the acts beside it hang on the request alone; left as they are, an open explanation stays open.
         news = {"is_update": True, "aside_changed": before.split("-")[0] != seen.split("-")[0]}
         return render(request, "dsar/_progress.html", _context(request, row, tasks, rows, seen) | news)
-    return render(request, "dsar/request.html", _context(request, row, tasks, rows, seen))
+    return render(request, "dsar/request.html", _context(request, row, tasks, _rows(row, tasks), seen))
 
 
 @never_cache
@@ -115,13 +117,7 @@ def withdraw(request: PortalRequest, reference: str) -> HttpResponse:
 def certificate(request: PortalRequest, reference: str) -> HttpResponse:
     """The signed certificate of what each place answered, to keep and to check without us."""
     row = _mine(request, reference)
-    with Reading(
-        actor=Actor.subject(row.subject_id),
-        purpose="portal.certificate",
-        subject_id=row.subject_id,
-        controller_id=row.controller_id,
-        reason="The person takes their certificate",
-    ):
+    with _reading(row, "portal.certificate", "The person takes their certificate"):
         document = row.certificate
     if document is None:
         raise Http404
@@ -144,13 +140,7 @@ def package(request: PortalRequest, reference: str) -> HttpResponse:
             raise Http404
         presence.await_code(request, request_sign_in_code(controller=row.controller, email=address_of(row.subject_id)))
         return redirect("dsar:package-code", reference)
-    with Reading(
-        actor=Actor.subject(row.subject_id),
-        purpose="portal.package",
-        subject_id=row.subject_id,
-        controller_id=row.controller_id,
-        reason="The person takes their copy",
-    ):
+    with _reading(row, "portal.package", "The person takes their copy"):
         content = b"".join(open_package(row))
     name = f"{row.reference}.zip"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -178,6 +168,17 @@ def _mine(request: PortalRequest, reference: str) -> SubjectRequest:
     raise Http404
 
 
+def _reading(row: SubjectRequest, purpose: str, reason: str) -> Reading:
+    """The person's own Reading of one request."""
+    return Reading(
+        actor=Actor.subject(row.subject_id),
+        purpose=purpose,
+        subject_id=row.subject_id,
+        controller_id=row.controller_id,
+        reason=reason,
+    )
+
+
 def _in_order(row: SubjectRequest) -> list[Task]:
     return sorted(row.tasks.all(), key=lambda task: task.position)
 
@@ -185,12 +186,23 @@ def _in_order(row: SubjectRequest) -> list[Task]:
 def _rows(row: SubjectRequest, tasks: Sequence[Task]) -> list[SystemRow]:
     does = dict(System.objects.filter(id__in=[task.system_id for task in tasks]).values_list("id", "what_it_does"))
     again = _next_tries(tasks)
-    return [
-        row_of(
-            task, row, what_it_does=does.get(task.system_id, "") if task.system_id else "", next_try=again.get(task.id)
-        )
-        for task in tasks
-    ]
+    with _reading_of_reasons(row):
+        return [
+            row_of(
+                task,
+                row,
+                what_it_does=does.get(task.system_id, "") if task.system_id else "",
+                next_try=again.get(task.id),
+            )
+            for task in tasks
+        ]
+
+
+def _reading_of_reasons(row: SubjectRequest) -> AbstractContextManager[object]:
+    """A Reading only where a system said why, so that other pages write no entry that somebody read something."""
+    if not row.tasks.filter(reason__isnull=False).exists():
+        return nullcontext()
+    return _reading(row, "portal.request", "The person looks at what each place said")
 
 
 def _next_tries(tasks: Sequence[Task]) -> Mapping[UUID, datetime]:
@@ -199,9 +211,9 @@ def _next_tries(tasks: Sequence[Task]) -> Mapping[UUID, datetime]:
     return {message.about_id: message.due_at for message in messages if message.about_id}
 
 
-def _fingerprint(row: SubjectRequest, rows: Sequence[SystemRow]) -> str:
+def _fingerprint(row: SubjectRequest, tasks: Sequence[Task]) -> str:
     """Changes when anything that the page says changes, but not when a next try only moves."""
-    places = "\n".join(f"{system.id} {system.standing.name}" for system in rows)
+    places = "\n".join(f"{task.id} {standing_of(task, row.kind).name}" for task in tasks)
     digest = hashlib.sha256(places.encode()).hexdigest()[:16]
     return f"{row.state}{'.certified' if _has_certificate(row) else ''}-{digest}"
 

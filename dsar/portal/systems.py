@@ -80,7 +80,7 @@ class Bar:
 def row_of(
     task: Task, request: SubjectRequest, *, what_it_does: str = "", next_try: datetime | None = None
 ) -> SystemRow:
-    """One place in words: what happened, what comes next, when, who."""
+    """One place in words: what happened, what comes next, when, who; inside a Reading where the system said why."""
     standing = standing_of(task, request.kind)
     return SystemRow(
         id=task.id,
@@ -165,7 +165,7 @@ def _sentence(task: Task, request: SubjectRequest, standing: Standing, next_try:
         "recheck": on_day(request.recheck_on) if request.recheck_on else "",
         "again": soon(next_try) if next_try else "",
         "counts": listed([f"{count} {kind}" for kind, count in sorted(task.counts.items())]),
-        "reason": task.reason.rstrip("."),
+        "reason": (task.reason or "").rstrip("."),
     }
     return _template(task, standing, facts) % facts
 

@@ -127,7 +127,7 @@ def _take_in(task: Task, result: Result, evidence: Mapping[str, object], signed:
         _enter(_system(task), "task.reported_again", task, outcome=str(result.outcome), evidence=str(kind))
         return task
     task.state, task.reported_at = TaskState.REPORTED, clock.now()
-    task.outcome, task.reason, task.counts = result.outcome, result.reason, dict(result.counts)
+    task.outcome, task.reason, task.counts = result.outcome, result.reason or None, dict(result.counts)
     task.evidence_kind, task.evidence, task.answer = kind, dict(evidence), result.data
     task.save()
     digest = str(evidence["sha256"])

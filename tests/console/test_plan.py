@@ -19,7 +19,6 @@ def _step(
     outcome: Outcome | str = "",
     check: Check | str = "",
     kind: RequestKind = RequestKind.ERASURE,
-    reason: str = "",
     message: Message | None = None,
 ) -> Step:
     task = Task(
@@ -28,7 +27,6 @@ def _step(
         state=state,
         outcome=outcome,
         check_result=check,
-        reason=reason,
     )
     return Step(task=task, message=message)
 
@@ -62,8 +60,8 @@ def test_a_step_is_named_by_what_is_proven(step: Step, words: str, kind: str) ->
         ([_step(state=TaskState.PLANNED)], "Parcels is asked next."),
         ([_step(state=TaskState.ASKED, message=FAILING)], "Parcels cannot be reached: 503. We try again at "),
         (
-            [_step(state=TaskState.ASKED), _step(outcome=Outcome.FAILED, reason="locked")],
-            "Parcels says that it failed: locked. 1 more is not done.",
+            [_step(state=TaskState.ASKED), _step(outcome=Outcome.FAILED)],
+            "Parcels says that it failed. 1 more is not done.",
         ),
     ],
 )

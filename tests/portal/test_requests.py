@@ -114,6 +114,22 @@ def test_the_copy_is_had_with_a_fresh_code_and_each_time_it_is_taken_is_on_recor
     assert read.details["purpose"] == "portal.package"
 
 
+def test_why_a_place_keeps_something_is_told_to_the_person_and_that_is_on_record(cast: Cast, alice: Client) -> None:
+    request = make_request(cast.lindwerk, cast.alice, RequestKind.ERASURE)
+    path = f"/requests/{request.reference}/"
+    readings = Entry.objects.filter(action="personal_data.read", details__purpose="portal.request")
+    alice.get(path)
+    assert not readings.exists(), "nothing sealed was opened"
+    task = request.tasks.get(system_code="mailer")
+    task.state, task.outcome, task.reported_at = TaskState.REPORTED, Outcome.KEPT, now()
+    task.reason = "Frau Brandt owes us 3 euros."
+    task.save()
+    page = alice.get(path)
+    assert "Postbote keeps some of your data: Frau Brandt owes us 3 euros. Nobody uses it" in page.text
+    alice.get(f"{path}?seen={page.context['seen']}", headers={"HX-Request": "true"})
+    assert readings.count() == 1, "a poll that has no news reads nothing"
+
+
 def test_the_date_explains_itself(cast: Cast, alice: Client) -> None:
     request = make_request(cast.lindwerk, cast.alice, RequestKind.ACCESS)
 
