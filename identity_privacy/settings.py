@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import django_stubs_ext
-import environ
 from csp.constants import NONE, SELF
+
+from identity_privacy.environment import Environment
 
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()
+env = Environment()
 
 # Where the embedded default keeps its files.
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
@@ -24,7 +25,7 @@ DEVELOPMENT_SECRET_KEY = "for development only, and refused in production"  # no
 SECRET_KEY = env.str("SECRET_KEY", default=DEVELOPMENT_SECRET_KEY)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 # Where linked systems reach this service, for the address at which they report a result.
-PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")
+PUBLIC_URL = env.url_of("PUBLIC_URL", "http://localhost:8000", schemes=("https", "http"))
 # Moves our own and the law's time forward for a demonstration; refused in production.
 CLOCK_OFFSET_SECONDS = env.int("CLOCK_OFFSET_SECONDS", default=0)
 
@@ -92,8 +93,8 @@ _SQLITE_OPTIONS = {
     ),
 }
 DATABASES = {
-    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'data.sqlite3'}"),
-    "keys": env.db_url("DATABASE_KEYS_URL", default=f"sqlite:///{VAR_DIR / 'keys.sqlite3'}"),
+    "default": env.database("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'data.sqlite3'}"),
+    "keys": env.database("DATABASE_KEYS_URL", default=f"sqlite:///{VAR_DIR / 'keys.sqlite3'}"),
 }
 for _database in DATABASES.values():
     if _database["ENGINE"] == "django.db.backends.sqlite3":
@@ -105,12 +106,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Keys -------------------------------------------------------------------------------------------
 # file:///path/root-key.json, or env:// with the key in ROOT_KEY (base64, 32 bytes).
-ROOT_KEY_URL = env.str("ROOT_KEY_URL", default=f"file://{VAR_DIR / 'root-key.json'}")
+ROOT_KEY_URL = env.url_of("ROOT_KEY_URL", f"file://{VAR_DIR / 'root-key.json'}", schemes=("file", "env"))
 ROOT_KEY = env.str("ROOT_KEY", default="")
 # How long a controller's unwrapped key-encryption key stays in a process.
 KEK_HOLD_SECONDS = env.int("KEK_HOLD_SECONDS", default=300)
 # For how many days backups, replicas and archives of the keys database are kept: the day on which an erasure is final.
-KEYS_BACKUP_DAYS = env.int("KEYS_BACKUP_DAYS", default=30)
+KEYS_BACKUP_DAYS = env.days("KEYS_BACKUP_DAYS", 30)
 # The name under which this log signs its checkpoints (C2SP tlog-checkpoint).
 AUDIT_LOG_ORIGIN = env.str("AUDIT_LOG_ORIGIN", default="identity-privacy.example/log")
 
@@ -167,11 +168,13 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = not PRODUCTION
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+vars().update(env.mail("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="privacy@localhost")
 
 # --- Delivery ---------------------------------------------------------------------------------------
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="embedded://localhost")
+CELERY_BROKER_URL = env.url_of(
+    "CELERY_BROKER_URL", "embedded://localhost", schemes=("embedded", "amqp", "amqps", "redis", "rediss")
+)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -250,5 +253,8 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {
+        "handlers": ["stderr"],
+        "level": env.one_of("LOG_LEVEL", "INFO", words=("DEBUG", "INFO", "WARNING", "ERROR")),
+    },
 }

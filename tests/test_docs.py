@@ -10,7 +10,7 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglo
 
 
 def test_every_setting_is_in_the_reference_and_no_other() -> None:
-    read = set(re.findall(r'env\.\w+\("([A-Z_]+)"', (ROOT / "identity_privacy/settings.py").read_text()))
+    read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', (ROOT / "identity_privacy/settings.py").read_text()))
     documented = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs/reference/settings.md").read_text(), re.M))
     assert documented == read
 

@@ -223,7 +223,13 @@ def start_partners(processes: Processes, controller: Controller) -> None:
     """Start the three linked systems, each a process of its own, with the secrets that it shares with us."""
     keys = json.loads(_partner_keys().read_text())
     systems = {system.code: system for system in System.objects.filter(controller=controller)}
-    reading = Reading(actor=DEMO, purpose="hand over secrets", subject_id=None, reason="start the linked systems")
+    reading = Reading(
+        actor=DEMO,
+        what="system_secret",
+        purpose="hand over secrets",
+        subject_id=None,
+        reason="start the linked systems",
+    )
     with reading:
         for partner in PARTNERS:
             system = systems[partner.code]

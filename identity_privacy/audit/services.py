@@ -59,10 +59,10 @@ def record(
 
 
 def record_reading(reading: Reading) -> None:
-    """Enter a reading of personal data: who, whose (nobody named: many people's), for which purpose and why."""
+    """Enter a reading of personal data or a secret: who, whose (nobody named: many), for which purpose and why."""
     record(
         actor=reading.actor,
-        action="personal_data.read",
+        action=f"{reading.what}.read",
         target=("subject", reading.subject_id or "all"),
         controller_id=reading.controller_id,
         subject_id=reading.subject_id,

@@ -33,6 +33,8 @@ class Reading:
     controllers' staff see in the log the readings that name theirs. Use it as a context manager around the code that
     reads the values *and* renders them; a generator that outlives the block cannot open anything.
 
+    `what` is read, as the log names it: personal data, or a secret shared with a linked system.
+
     Source: GDPR Art. 5(1)(b) and (f), 5(2).
     """
 
@@ -41,6 +43,7 @@ class Reading:
     subject_id: UUID | None
     reason: str
     controller_id: UUID | None = None
+    what: str = "personal_data"
     _ciphers: dict[UUID, AESGCM] = field(default_factory=dict, init=False, repr=False)
     _token: Token["Reading | None"] | None = field(default=None, init=False, repr=False)
 

@@ -15,7 +15,8 @@ def verify_report(*, system: System, headers: Mapping[str, str], body: bytes) ->
     Opens the secret in a Reading of its own, so call it outside a transaction. Raises: UnverifiedWebhook.
     """
     reading = Reading(
-        actor=Actor.system(system.id),
+        actor=Actor.service("reports"),
+        what="system_secret",
         purpose="verify a report",
         subject_id=None,
         controller_id=system.controller_id,
