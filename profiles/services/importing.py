@@ -106,6 +106,7 @@ def import_profiles(
         report.created += created
         report.known += len(candidates) - created
         progress(len(chunk))
+    report.rejected.sort(key=lambda row: row.line)
     return report
 
 
