@@ -44,6 +44,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in others]
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Put SQLite in files, in WAL mode as in production, where a live server's threads work on it beside the test.
+
+    Django never closes a connection to a database in memory, so each request's thread would leave two behind.
+    """
+    if not any("live_server" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        return
+    for alias in EVERY_DATABASE:
+        if connections[alias].vendor == "sqlite":
+            name = tmp_path_factory.mktemp("databases") / f"{alias}.sqlite3"
+            connections[alias].settings_dict["TEST"]["NAME"] = str(name)
+
+
 # --- Append-only tables ---------------------------------------------------------------------------
 
 
