@@ -33,6 +33,7 @@ class SubjectRequest(models.Model):
     closed_at = models.DateTimeField(null=True)
     keys_backup_ends_on = models.DateField(null=True, help_text="Erasure: when the last backup of the key ends")
     package_name = models.CharField(max_length=100, blank=True, help_text="Access: the sealed package's file")
+    forgotten_at = models.DateTimeField(null=True, help_text="When its key was destroyed, and all that was under it")
     certificate = EncryptedJSONField(place="dsar.request.certificate", null=True)
     supplement = EncryptedJSONField(place="dsar.request.supplement", null=True)
 

@@ -1,6 +1,6 @@
 """Reads of requests that have a name."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
@@ -32,6 +32,10 @@ class SubjectRequestQuerySet(models.QuerySet["SubjectRequest"]):
     def overdue(self, today: date) -> Self:
         """Open, and the law's day has passed."""
         return self.open().filter(due_on__lt=today)
+
+    def ended_by(self, moment: datetime) -> Self:
+        """Those that had been answered, closed or withdrawn by then."""
+        return self.filter(models.Q(answered_at__lte=moment) | models.Q(closed_at__lte=moment))
 
     def recheck_due(self, today: date) -> Self:
         """Answered erasures whose systems are to be asked once more."""

@@ -19,5 +19,6 @@ def answer() -> None:
 
 @shared_task(name="dsar.recheck")
 def recheck() -> None:
-    """Begin re-checks whose day has come."""
+    """Begin re-checks whose day has come, and forget what was sealed for requests that ended a while ago."""
     services.recheck_due()
+    services.forget_due()

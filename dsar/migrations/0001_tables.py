@@ -78,6 +78,10 @@ class Migration(migrations.Migration):
                     models.CharField(blank=True, help_text="Access: the sealed package's file", max_length=100),
                 ),
                 (
+                    "forgotten_at",
+                    models.DateTimeField(help_text="When its key was destroyed, and all that was under it", null=True),
+                ),
+                (
                     "certificate",
                     identity_privacy.crypto.fields.EncryptedJSONField(
                         editable=False, null=True, place="dsar.request.certificate"

@@ -20,6 +20,7 @@ from dsar.portal.person import address_of
 from dsar.portal.systems import Bar, SystemRow, bar_of, row_of
 from dsar.portal.truth import Truth
 from dsar.portal.wording import number
+from dsar.services.forgetting import OFFERED
 from dsar.standing import standing_of
 from dsar.terms import RequestKind, RequestState
 from identity_privacy.access import presence
@@ -242,6 +243,7 @@ def _context(
         "can_withdraw": row.state == RequestState.RECEIVED
         or (row.state == RequestState.FULFILLING and row.kind == RequestKind.ACCESS),
         "has_certificate": has_certificate,
+        "kept_until": row.closed_at + OFFERED if row.closed_at else None,
         "is_fresh": (is_fresh := presence.is_fresh(request)),
         # Without an account there is no address to send a fresh code to.
         "can_take_copy": bool(row.package_name) and (is_fresh or request.subject_id is not None),

@@ -132,13 +132,18 @@ def what_we_keep() -> list[str]:
             "Proof of your choices: what you agreed to and when, because we must be able to prove it (Art. 7(1) GDPR)."
         ),
         gettext("The audit record: that you asked, and what we did (Art. 5(2) GDPR). It holds no personal data."),
-        gettext("Your e-mail, until this request has ended, so that we can tell you how it ended. Then it goes too."),
+        gettext(
+            "Your e-mail, until 30 days after this request has ended, so that we can tell you how it ended. Then it "
+            "goes too, and with it what each place said and the certificate."
+        ),
     ]
 
 
 def _own(request: SubjectRequest, tasks: Sequence[Task]) -> str:
     is_ready = any(task.is_own() and task.state == TaskState.REPORTED for task in tasks)
     if request.kind == RequestKind.ACCESS:
+        if request.forgotten_at:
+            return gettext("Your copy is no longer here.")
         if request.package_name:
             return gettext("Your copy is ready.")
         return (

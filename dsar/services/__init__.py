@@ -1,6 +1,7 @@
 """The verbs of subject requests."""
 
 from dsar.services.answering import answer_due, answer_request, issue_certificate
+from dsar.services.forgetting import forget_due
 from dsar.services.fulfilment import carry_out, fulfil_due
 from dsar.services.intake import accept_request, submit_request, withdraw_request
 from dsar.services.rechecking import recheck_due, start_recheck
@@ -13,6 +14,7 @@ __all__ = [
     "answer_request",
     "ask_again",
     "carry_out",
+    "forget_due",
     "fulfil_due",
     "issue_certificate",
     "recheck_due",

@@ -34,7 +34,7 @@ def answer_due() -> int:
     ids = list(complete.values_list("id", flat=True))
     answered = each(ids, lambda request_id: answer_request(request_id=request_id))
     lacking = Q(certificate__isnull=True) | Q(state=RequestState.CLOSED, supplement__isnull=True)
-    due = SubjectRequest.objects.filter(lacking).exclude(answered_at=None)
+    due = SubjectRequest.objects.filter(lacking, forgotten_at=None).exclude(answered_at=None)
     uncertified = list(due.exclude(kind=RequestKind.ACCESS, state=RequestState.CLOSED).values_list("id", flat=True))
     if uncertified:
         sequence()

@@ -1,8 +1,9 @@
 """An accepted request is carried out: our own copy first, then every linked system is asked.
 
 The order of an erasure: restrict the profile; keep under the request's own key how each system finds the person and
-what is still to be sent; erase our own rows; commit; destroy the person's keys; check that nothing is left; only then
-say "erased here". Killed anywhere, `fulfil_due` takes it up where it stopped.
+what is still to be sent; erase our own rows; commit; destroy the keys of the person and of their requests that ended
+before; check that nothing is left; only then say "erased here". Killed anywhere, `fulfil_due` takes it up where it
+stopped.
 """
 
 from collections.abc import Mapping
@@ -14,13 +15,16 @@ from django.db import transaction
 
 from dsar.errors import NotErased, NotNow
 from dsar.models import SubjectRequest, Task
+from dsar.querysets import SubjectRequestQuerySet
 from dsar.rules import ASKS, MessageType, ready_to_ask
+from dsar.services.forgetting import forget_request
 from dsar.services.sweeping import each
 from dsar.terms import Check, EvidenceKind, Outcome, RequestKind, RequestState, TaskState
 from identity_privacy import clock
 from identity_privacy.actors import Actor
 from identity_privacy.audit.services import record
 from identity_privacy.crypto.keys import destroy_subject_keys, living_subject_keys
+from identity_privacy.crypto.models import DataKey
 from identity_privacy.crypto.reading import Reading
 from identity_privacy.crypto.terms import KeyKind
 from identity_privacy.delivery.models import Link, System
@@ -56,6 +60,8 @@ def carry_out(*, request_id: UUID) -> None:
     for copy_id in asked.values_list("id", flat=True):
         _collect(copy_id)
     _erase(request_id)
+    for ended_id in _ended_before(request).filter(forgotten_at=None).values_list("id", flat=True):
+        forget_request(request_id=ended_id)
     destruction = destroy_subject_keys(request.subject_id, kinds=[KeyKind.PROFILE])
     _confirm_erasure(request_id, backups_end_on=destruction.backups_end_on.isoformat())
 
@@ -123,10 +129,29 @@ def reading_of(request: SubjectRequest, reason: str) -> Reading:
 
 
 def what_is_left(subject_id: UUID) -> Mapping[str, int]:
-    """Our own read: rows in our stores and living keys of the person's values; empty when all is gone."""
+    """Our own read: rows in our stores and living keys of the person's values; empty when all is gone.
+
+    The keys of the person's other requests count too: an answered copy holds everything. Not counted are the erasure's
+    own, by which the person is told the end, and those of requests that were still open (received or fulfilling) when
+    the erasure was accepted: such a copy was asked for to be taken along, and ends later (`forget_due`).
+    """
     rows = {f"{store.name}.{kind}": count for store in stores() for kind, count in store.remaining(subject_id).items()}
     keys = living_subject_keys(subject_id, kinds=[KeyKind.PROFILE])
-    return {kind: count for kind, count in {**rows, "keys": keys}.items() if count}
+    erasures = SubjectRequest.objects.by(subject_id).filter(kind=RequestKind.ERASURE).exclude(accepted_at=None)
+    ended = [ended_id for erasure in erasures for ended_id in _ended_before(erasure).values_list("id", flat=True)]
+    request_keys = DataKey.objects.filter(owner_id__in=ended, kind=KeyKind.REQUEST).count()
+    return {kind: count for kind, count in {**rows, "keys": keys, "request_keys": request_keys}.items() if count}
+
+
+def erase_rows(subject_id: UUID) -> Mapping[str, int]:
+    """Erase the person's rows in every store of ours, as part of the caller's verb; says how many went, by kind."""
+    return {f"{store.name}.{kind}": count for store in stores() for kind, count in store.erase(subject_id).items()}
+
+
+def _ended_before(erasure: SubjectRequest) -> SubjectRequestQuerySet:
+    """The person's other requests that had ended when this one was accepted."""
+    others = SubjectRequest.objects.by(erasure.subject_id).exclude(id=erasure.id)
+    return others.ended_by(erasure.accepted_at) if erasure.accepted_at else others.none()
 
 
 def _in_work(request_id: UUID) -> tuple[SubjectRequest, Task]:
@@ -159,23 +184,15 @@ def _collect(request_id: UUID) -> None:
 @transaction.atomic
 def _erase(request_id: UUID) -> None:
     request, own = _in_work(request_id)
-    if own.state == TaskState.REPORTED:
+    if own.state != TaskState.PLANNED:
         return
-    is_first = own.state == TaskState.PLANNED
-    if is_first:
-        restrict_profile(actor=SERVICE, subject_id=request.subject_id, reason=request.reference)
-        with reading_of(request, "note how each system finds the person"):
-            _note_locators(request)
-            # What the person said before this, a withdrawal for example, still reaches whom it is for.
-            reseal_pending(subject_id=request.subject_id, data_key_id=request.data_key_id)
-    # A second time, where something came in between the first and the end of the keys.
-    went = {
-        f"{store.name}.{kind}": count for store in stores() for kind, count in store.erase(request.subject_id).items()
-    }
-    if not is_first and not any(went.values()):
-        return
-    own.counts = {kind: own.counts.get(kind, 0) + count for kind, count in went.items()}
-    own.state, own.asked_at = TaskState.ASKED, own.asked_at or clock.now()
+    restrict_profile(actor=SERVICE, subject_id=request.subject_id, reason=request.reference)
+    with reading_of(request, "note how each system finds the person"):
+        _note_locators(request)
+        # What the person said before this, a withdrawal for example, still reaches whom it is for.
+        reseal_pending(subject_id=request.subject_id, data_key_id=request.data_key_id)
+    own.counts = dict(erase_rows(request.subject_id))
+    own.state, own.asked_at = TaskState.ASKED, clock.now()
     own.save(update_fields=["counts", "state", "asked_at"])
     ask_ready(request)
     _enter("subject.rows_erased", request, own)
@@ -186,8 +203,12 @@ def _confirm_erasure(request_id: UUID, *, backups_end_on: str) -> None:
     request, own = _in_work(request_id)
     if own.state == TaskState.REPORTED:
         return
-    left = what_is_left(request.subject_id)
-    if left:
+    if what_is_left(request.subject_id):
+        # Whoever began to write before the erasure takes no lock on the person, and may have come in since. A message
+        # among it can no longer be sent: it was sealed under a key that is destroyed.
+        late = erase_rows(request.subject_id)
+        own.counts = {kind: own.counts.get(kind, 0) + count for kind, count in late.items()}
+    if left := what_is_left(request.subject_id):
         raise NotErased(", ".join(f"{kind}: {count}" for kind, count in left.items()))
     now = clock.now()
     own.state, own.reported_at, own.checked_at = TaskState.REPORTED, now, now

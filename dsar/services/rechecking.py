@@ -6,7 +6,7 @@ from django.db import transaction
 
 from dsar.models import SubjectRequest, Task
 from dsar.rules import TASK_RECHECK, step
-from dsar.services.fulfilment import SERVICE, reading_of, send, what_is_left
+from dsar.services.fulfilment import SERVICE, erase_rows, reading_of, send, what_is_left
 from dsar.services.sweeping import each
 from dsar.terms import Check, EvidenceKind, Outcome, RequestKind, RequestState
 from identity_privacy import clock
@@ -38,6 +38,8 @@ def start_recheck(*, request_id: UUID) -> SubjectRequest:
     request.save(update_fields=["state"])
     own = request.tasks.get(system_id=None)
     left = what_is_left(request.subject_id)
+    if left:
+        erase_rows(request.subject_id)
     own.check_result = Check.CAME_BACK if left else Check.CHECKED
     own.recheck_evidence, own.checked_at = {"left": sum(left.values())}, clock.now()
     own.recheck_evidence_kind = EvidenceKind.OWN_READ

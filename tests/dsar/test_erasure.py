@@ -18,6 +18,7 @@ from dsar.rules import ready_to_ask, without_circles
 from dsar.services import answer_due, ask_again, carry_out, fulfil_due, fulfilment, submit_request, withdraw_request
 from dsar.services.fulfilment import what_is_left
 from dsar.terms import Channel, Check, EvidenceKind, Outcome, RequestKind, RequestState, TaskState
+from identity_privacy.access.models import User
 from identity_privacy.actors import Actor
 from identity_privacy.audit.models import Entry
 from identity_privacy.crypto.errors import KeyDestroyed
@@ -128,11 +129,24 @@ def test_what_comes_in_while_the_keys_are_destroyed_goes_too(cast: Cast, monkeyp
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(fulfilment, "destroy_subject_keys", and_a_link_comes_in)
-        assert fulfil_due() == 0
-    assert own_task(request).state == TaskState.ASKED
-    assert fulfil_due() == 1
+        assert fulfil_due() == 1
     assert what_is_left(cast.bob) == {}
     assert own_task(request).counts["delivery.links"] == 2
+
+
+def test_a_writer_that_always_comes_late_holds_up_no_erasure(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = make_request(cast.lindwerk, cast.bob, ERASURE)
+    confirm = fulfilment._confirm_erasure
+
+    def after_somebody_signed_in(request_id: UUID, *, backups_end_on: str) -> None:
+        User.objects.for_subject(cast.lindwerk, cast.bob)
+        confirm(request_id, backups_end_on=backups_end_on)
+
+    monkeypatch.setattr(fulfilment, "_confirm_erasure", after_somebody_signed_in)
+    assert fulfil_due() == 1
+    assert what_is_left(cast.bob) == {}
+    assert own_task(request).counts["access.users"] == 1
+    assert actions(request).count("subject.erased") == 1
 
 
 # --- Killed anywhere ----------------------------------------------------------------------------------

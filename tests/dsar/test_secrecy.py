@@ -65,6 +65,7 @@ def test_no_verb_tells_a_value(
     for code in ("shop", "mailer"):
         report(task_of(copy, code), data={MARKERS["answer"]: [{MARKERS["surname"]: MARKERS["address"]}]})
     answer_due()
+    assert again(copy).package_name
     erasure = make_request(cast.lindwerk, person, RequestKind.ERASURE)
     carry_out(request_id=erasure.id)
     receiver.replies[:] = [Reply(status=410, body=MARKERS["answer"].encode())]
@@ -78,7 +79,7 @@ def test_no_verb_tells_a_value(
         report(task_of(erasure, code), counts={"found": 1}, recheck=True)
     answer_due()
     sequence()
-    assert again(copy).package_name
+    assert again(copy).forgotten_at
     assert again(erasure).closed_at
     assert Message.objects.filter(topic="mail.request_answered").exists()
 

@@ -130,6 +130,27 @@ def test_why_a_place_keeps_something_is_told_to_the_person_and_that_is_on_record
     assert readings.count() == 1, "a poll that has no news reads nothing"
 
 
+def test_the_page_of_a_copy_that_went_with_an_erasure_says_so_and_offers_nothing(cast: Cast, alice: Client) -> None:
+    alice.post("/requests/new/access/")
+    copy = SubjectRequest.objects.get()
+    carry_out(request_id=copy.id)
+    for task in copy.tasks.exclude(system_id=None):
+        task.state, task.outcome, task.reported_at, task.reason = TaskState.REPORTED, Outcome.KEPT, now(), "Invoices"
+        task.save()
+    answer_due()
+    path = f"/requests/{copy.reference}/"
+    assert "Your copy is ready." in alice.get(path).text
+    carry_out(request_id=make_request(cast.lindwerk, cast.alice, RequestKind.ERASURE).id)
+
+    page = alice.get(path)  # the browser in which she asked still knows the way
+    assert page.status_code == 200
+    assert "Your copy is no longer here." in page.text
+    assert "Get my copy" not in page.text
+    assert "Get the certificate" not in page.text
+    assert alice.get(f"{path}certificate.json").status_code == 404
+    assert alice.post(f"{path}package.zip").status_code == 404
+
+
 def test_the_date_explains_itself(cast: Cast, alice: Client) -> None:
     request = make_request(cast.lindwerk, cast.alice, RequestKind.ACCESS)
 
