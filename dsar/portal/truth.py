@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from dsar.models import SubjectRequest, Task
 from dsar.portal.wording import at_moment, listed, number, on_day, on_weekday, sentence
 from dsar.standing import Standing, standing_of
-from dsar.terms import RequestKind, RequestState, TaskState
+from dsar.terms import Channel, RequestKind, RequestState, TaskState
 from identity_privacy.tags import Tag
 
 
@@ -195,7 +195,10 @@ def _to_come(request: SubjectRequest, today: date) -> Iterator[tuple[date, str]]
 
 
 def _happened(request: SubjectRequest, tasks: Sequence[Task], today: date) -> Iterator[tuple[datetime, str]]:
-    yield request.received_at, gettext("You asked us, and showed that it was you")
+    # What came another way than through this portal was shown to others, if at all.
+    is_shown = request.channel == Channel.PORTAL
+    asked = gettext("You asked us, and showed that it was you") if is_shown else gettext("You asked us")
+    yield request.received_at, asked
     if request.accepted_at:
         yield (
             request.accepted_at,
