@@ -1,7 +1,5 @@
 """Requests of people, and what each system that may hold their data did about it."""
 
-from datetime import datetime
-
 from django.db import models
 from uuid_utils.compat import uuid7
 
@@ -105,7 +103,3 @@ class Task(models.Model):
     def is_own(self) -> bool:
         """Whether this is our own copy."""
         return self.system_id is None
-
-    def last_moved_at(self) -> datetime | None:
-        """When something last happened."""
-        return self.checked_at or self.reported_at or self.accepted_at or self.asked_at

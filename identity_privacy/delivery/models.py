@@ -1,8 +1,5 @@
 """Linked systems, links of people to them, and the durable outbox."""
 
-from datetime import datetime
-from uuid import UUID
-
 from django.db import models
 from uuid_utils.compat import uuid7
 
@@ -130,10 +127,6 @@ class Message(models.Model):
         """The same on every try, so that a receiver can tell a repetition."""
         return f"msg_{self.id.hex}"
 
-    def is_in_flight(self, machine_now: datetime) -> bool:
-        """Whether a worker holds it right now."""
-        return self.lease_until is not None and self.lease_until >= machine_now
-
 
 class Attempt(models.Model):
     """One try to deliver a message, and what came of it; holds nothing of the message's body."""
@@ -151,14 +144,3 @@ class Attempt(models.Model):
     class Meta:
         ordering = ("number",)
         constraints = (models.UniqueConstraint(fields=["message", "number"], name="attempts_are_numbered_once"),)
-
-
-def message_id_of(webhook_id: str) -> UUID | None:
-    """The message behind a `webhook-id` of ours; None for any other text."""
-    prefix, _, digits = webhook_id.partition("_")
-    if prefix != "msg" or len(digits) != 32:
-        return None
-    try:
-        return UUID(hex=digits)
-    except ValueError:
-        return None
