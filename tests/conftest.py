@@ -12,8 +12,9 @@ from django.test import TransactionTestCase
 from django.utils import translation
 from hypothesis import settings
 
-# In CI a run must repeat; before a release it should search further than usual.
+# In CI a run must repeat; the inner loop is quick; before a release it should search further than usual.
 settings.register_profile("default", deadline=None, max_examples=50)
+settings.register_profile("quick", settings.get_profile("default"), max_examples=10)
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))

@@ -48,8 +48,13 @@ class Outcome:
     is_bad: bool = False
 
 
-UNIT = ("tests", "--ignore=tests/e2e", "--ignore=tests/faults")
-FAST = Suite(name="unit, SQLite", arguments=(*UNIT, "--ignore=tests/migrations"))
+# One process a core: each has databases of its own.
+UNIT = ("tests", "--ignore=tests/e2e", "--ignore=tests/faults", "--numprocesses=auto")
+FAST = Suite(
+    name="unit, SQLite",
+    arguments=(*UNIT, "--ignore=tests/migrations"),
+    environment={"HYPOTHESIS_PROFILE": "quick"},
+)
 SUITES = (
     Suite(name="unit, SQLite", arguments=UNIT),
     Suite(name="unit, PostgreSQL", arguments=UNIT, needs=("postgres",), on_postgres=True),
