@@ -14,6 +14,7 @@ from dsar.errors import NotNow
 from dsar.models import SubjectRequest, Task
 from dsar.packages import write_package
 from dsar.rules import step
+from dsar.services.entries import enter_request
 from dsar.services.fulfilment import SERVICE, reading_of
 from dsar.services.sweeping import each
 from dsar.standing import standing_of
@@ -21,7 +22,7 @@ from dsar.terms import RequestKind, RequestState, TaskState
 from identity_privacy import clock
 from identity_privacy.audit.errors import NotYetSequenced
 from identity_privacy.audit.models import Entry
-from identity_privacy.audit.services import latest_checkpoint, record, sequence
+from identity_privacy.audit.services import latest_checkpoint, sequence
 from identity_privacy.delivery.models import System
 from identity_privacy.delivery.services import enqueue
 from identity_privacy.delivery.terms import Priority
@@ -62,13 +63,11 @@ def answer_request(*, request_id: UUID) -> SubjectRequest:
         if request.contact:
             _mail(request, request.contact)
     request.save()
-    record(
-        actor=SERVICE,
-        action="request.answered",
-        target=("request", request.id),
-        controller_id=request.controller_id,
-        subject_id=request.subject_id,
-        details={"outcomes": [f"{task.system_code}: {task.outcome}" for task in _tasks(request)]},
+    enter_request(
+        SERVICE,
+        "request.answered",
+        request,
+        outcomes=[f"{task.system_code}: {task.outcome}" for task in _tasks(request)],
     )
     return request
 
@@ -100,14 +99,7 @@ def issue_certificate(*, request_id: UUID) -> SubjectRequest:
     else:
         request.certificate = signed
     request.save(update_fields=["supplement" if is_supplement else "certificate"])
-    record(
-        actor=SERVICE,
-        action="certificate.issued",
-        target=("request", request.id),
-        controller_id=request.controller_id,
-        subject_id=request.subject_id,
-        details={"supplement": is_supplement, "entries": len(entries)},
-    )
+    enter_request(SERVICE, "certificate.issued", request, supplement=is_supplement, entries=len(entries))
     return request
 
 

@@ -9,11 +9,11 @@ from django.db.models import Q
 from dsar.errors import NotNow
 from dsar.models import SubjectRequest, Task
 from dsar.packages import package_path
+from dsar.services.entries import enter_request
 from dsar.services.sweeping import each
 from dsar.terms import RequestKind
 from identity_privacy import clock
 from identity_privacy.actors import Actor
-from identity_privacy.audit.services import record
 from identity_privacy.crypto.keys import destroy_owner_keys
 from profiles.models import Profile
 
@@ -60,10 +60,4 @@ def _note(request: SubjectRequest) -> None:
     Task.objects.filter(request=request).update(
         reason=None, locator=None, answer=None, evidence=None, recheck_evidence=None
     )
-    record(
-        actor=SERVICE,
-        action="request.forgotten",
-        target=("request", request.id),
-        controller_id=request.controller_id,
-        subject_id=request.subject_id,
-    )
+    enter_request(SERVICE, "request.forgotten", request)

@@ -17,12 +17,12 @@ from dsar.errors import NotErased, NotNow
 from dsar.models import SubjectRequest, Task
 from dsar.querysets import SubjectRequestQuerySet
 from dsar.rules import ASKS, MessageType, ready_to_ask
+from dsar.services.entries import enter_request
 from dsar.services.forgetting import forget_request
 from dsar.services.sweeping import each
 from dsar.terms import Check, EvidenceKind, Outcome, RequestKind, RequestState, TaskState
 from identity_privacy import clock
 from identity_privacy.actors import Actor
-from identity_privacy.audit.services import record
 from identity_privacy.crypto.keys import destroy_subject_keys, living_subject_keys
 from identity_privacy.crypto.models import DataKey
 from identity_privacy.crypto.reading import Reading
@@ -177,7 +177,7 @@ def _collect(request_id: UUID) -> None:
     own.state, own.asked_at, own.reported_at = TaskState.REPORTED, clock.now(), clock.now()
     own.save()
     ask_ready(request)
-    _enter("request.collected", request, own)
+    enter_request(SERVICE, "request.collected", request, rows=sum(own.counts.values()))
     wake(ANSWER)
 
 
@@ -195,7 +195,7 @@ def _erase(request_id: UUID) -> None:
     own.state, own.asked_at = TaskState.ASKED, clock.now()
     own.save(update_fields=["counts", "state", "asked_at"])
     ask_ready(request)
-    _enter("subject.rows_erased", request, own)
+    enter_request(SERVICE, "subject.rows_erased", request, rows=sum(own.counts.values()))
 
 
 @transaction.atomic
@@ -218,7 +218,8 @@ def _confirm_erasure(request_id: UUID, *, backups_end_on: str) -> None:
     own.save()
     SubjectRequest.objects.filter(id=request.id).update(keys_backup_ends_on=backups_end_on)
     ask_ready(request)
-    _enter("subject.erased", request, own, backups_end_on=backups_end_on)
+    rows = sum(own.counts.values())
+    enter_request(SERVICE, "subject.erased", request, rows=rows, backups_end_on=backups_end_on)
     wake(ANSWER)
 
 
@@ -234,14 +235,3 @@ def _note_locators(request: SubjectRequest) -> None:
             "categories": systems[task.system_code].categories,
         }
         task.save(update_fields=["locator"])
-
-
-def _enter(action: str, request: SubjectRequest, own: Task, **details: str) -> None:
-    record(
-        actor=SERVICE,
-        action=action,
-        target=("request", request.id),
-        controller_id=request.controller_id,
-        subject_id=request.subject_id,
-        details={"rows": sum(own.counts.values()), **details},
-    )

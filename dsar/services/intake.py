@@ -10,11 +10,11 @@ from dsar import law as laws
 from dsar.models import SubjectRequest, Task
 from dsar.querysets import OPEN
 from dsar.rules import step, without_circles
+from dsar.services.entries import enter_request
 from dsar.terms import Channel, RequestKind, RequestState
 from identity_privacy import clock
 from identity_privacy.access.models import Controller
 from identity_privacy.actors import Actor
-from identity_privacy.audit.services import record
 from identity_privacy.crypto.keys import create_data_key
 from identity_privacy.crypto.terms import KeyKind
 from identity_privacy.delivery.models import System
@@ -48,7 +48,7 @@ def submit_request(
         raise UnknownPerson(str(subject_id))
     standing = SubjectRequest.objects.filter(subject_id=subject_id, kind=kind, state__in=OPEN).first()
     if standing is not None:
-        _enter(actor, "request.joined", standing)
+        enter_request(actor, "request.joined", standing)
         return standing
     now, request_id = clock.now(), uuid7()
     deadline = laws.deadline(controller, law="gdpr", received_on=clock.today(controller.zone))
@@ -67,7 +67,7 @@ def submit_request(
         due_on=deadline.due_on,
         due_reason=dict(deadline.reasons()),
     )
-    _enter(actor, "request.submitted", request, kind=str(kind), due_on=deadline.due_on.isoformat())
+    enter_request(actor, "request.submitted", request, kind=str(kind), due_on=deadline.due_on.isoformat())
     return request
 
 
@@ -103,7 +103,7 @@ def accept_request(*, actor: Actor, request: SubjectRequest) -> SubjectRequest:
         for position, system in enumerate(systems, 1)
     ]
     Task.objects.bulk_create([own, *others])
-    _enter(actor, "request.accepted", request, plan=[own.system_code, *(task.system_code for task in others)])
+    enter_request(actor, "request.accepted", request, plan=[own.system_code, *(task.system_code for task in others)])
     wake(FULFIL)
     return request
 
@@ -115,19 +115,8 @@ def withdraw_request(*, actor: Actor, request: SubjectRequest) -> SubjectRequest
     request.state = step(RequestKind(request.kind), RequestState(request.state), RequestState.WITHDRAWN)
     request.closed_at = clock.now()
     request.save(update_fields=["state", "closed_at"])
-    _enter(actor, "request.withdrawn", request)
+    enter_request(actor, "request.withdrawn", request)
     return request
-
-
-def _enter(actor: Actor, action: str, request: SubjectRequest, **details: str | list[str]) -> None:
-    record(
-        actor=actor,
-        action=action,
-        target=("request", request.id),
-        controller_id=request.controller_id,
-        subject_id=request.subject_id,
-        details=details,
-    )
 
 
 def _reference(controller: Controller) -> str:

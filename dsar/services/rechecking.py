@@ -1,30 +1,31 @@
 """Some time after an erasure we look again: ourselves in our own stores, and by asking every system once more."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
 
 from dsar.models import SubjectRequest, Task
 from dsar.rules import TASK_RECHECK, step
-from dsar.services.fulfilment import SERVICE, erase_rows, reading_of, send, what_is_left
+from dsar.services.entries import enter_request
+from dsar.services.fulfilment import ANSWER, SERVICE, erase_rows, reading_of, send, what_is_left
 from dsar.services.sweeping import each
 from dsar.terms import Check, EvidenceKind, Outcome, RequestKind, RequestState
 from identity_privacy import clock
-from identity_privacy.audit.services import record
 from identity_privacy.delivery.services import wake
 
-CERTIFY = "dsar.answer"
 # What a system may be asked to say again.
 CLAIMS = (Outcome.DONE, Outcome.NOTHING_FOUND)
 
 
 def recheck_due() -> int:
     """Begin the re-check of every answered erasure whose day has come; says how many."""
+    # The day may have come already in a zone ahead of ours; each controller's own day decides.
+    tomorrow = (clock.now() + timedelta(days=1)).date()
+    near = SubjectRequest.objects.filter(state=RequestState.ANSWERED, recheck_on__lte=tomorrow)
     ids = [
         request.id
-        for request in SubjectRequest.objects.select_related("controller").filter(
-            state=RequestState.ANSWERED, recheck_on__isnull=False
-        )
+        for request in near.select_related("controller")
         if request.recheck_on and request.recheck_on <= clock.today(request.controller.zone)
     ]
     return each(ids, lambda request_id: start_recheck(request_id=request_id))
@@ -48,13 +49,12 @@ def start_recheck(*, request_id: UUID) -> SubjectRequest:
         asked = [task for task in _claims(request) if not task.is_own()]
         for task in asked:
             send(request, task, TASK_RECHECK)
-    record(
-        actor=SERVICE,
-        action="request.recheck_started",
-        target=("request", request.id),
-        controller_id=request.controller_id,
-        subject_id=request.subject_id,
-        details={"asked": [task.system_code for task in asked], "left_here": sum(left.values())},
+    enter_request(
+        SERVICE,
+        "request.recheck_started",
+        request,
+        asked=[task.system_code for task in asked],
+        left_here=sum(left.values()),
     )
     finish_recheck(request)
     return request
@@ -67,15 +67,13 @@ def finish_recheck(request: SubjectRequest) -> None:
     request.state = step(RequestKind(request.kind), RequestState(request.state), RequestState.CLOSED)
     request.closed_at = clock.now()
     request.save(update_fields=["state", "closed_at"])
-    record(
-        actor=SERVICE,
-        action="request.closed",
-        target=("request", request.id),
-        controller_id=request.controller_id,
-        subject_id=request.subject_id,
-        details={"checks": [f"{task.system_code}: {task.check_result}" for task in _claims(request)]},
+    enter_request(
+        SERVICE,
+        "request.closed",
+        request,
+        checks=[f"{task.system_code}: {task.check_result}" for task in _claims(request)],
     )
-    wake(CERTIFY)
+    wake(ANSWER)
 
 
 def _claims(request: SubjectRequest) -> list[Task]:

@@ -195,7 +195,7 @@ def test_without_the_requests_key_the_copy_is_gone(request_of_alice: SubjectRequ
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("step", ["_note_locators", "ask_ready", "_enter", "_collect"])
+@pytest.mark.parametrize("step", ["_note_locators", "ask_ready", "enter_request", "_collect"])
 def test_killed_at_any_step_the_copy_is_collected_once(
     cast: Cast, monkeypatch: pytest.MonkeyPatch, step: str, when: str
 ) -> None:

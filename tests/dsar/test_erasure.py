@@ -156,7 +156,7 @@ STEPS = (
     "_note_locators",
     "reseal_pending",
     "ask_ready",
-    "_enter",
+    "enter_request",
     "_erase",
     "destroy_subject_keys",
     "what_is_left",
