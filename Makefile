@@ -48,7 +48,8 @@ check: dev ## Start-up checks, missing migrations, the API's published schema
 
 lock: dev ## Lock the requirements anew, to releases at least a week old
 	$(LOCK) pyproject.toml -o requirements/base.txt
-	$(LOCK) pyproject.toml --group dev -c requirements/base.txt -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra aws -c requirements/base.txt -o requirements/aws.txt
+	$(LOCK) pyproject.toml --group dev -c requirements/base.txt -c requirements/aws.txt -o requirements/dev.txt
 
 LOCK := $(PYTHON_ENV) -m uv pip compile --quiet --upgrade --exclude-newer "1 week" --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate

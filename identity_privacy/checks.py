@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, run_checks
 
 from identity_privacy.crypto.errors import RootKeyUnavailable
-from identity_privacy.crypto.providers import root_key_path
+from identity_privacy.crypto.providers import misconfigured, root_key_path
 from identity_privacy.crypto.router import KEYS
 
 # gunicorn's own status for a worker that cannot start: it ends, where after any other it starts the next one for ever.
@@ -33,7 +33,7 @@ def refuse_to_start() -> None:
 
 
 def check_settings(*, app_configs: Sequence[AppConfig] | None = None, **_: object) -> list[CheckMessage]:
-    """E001 to E005, E007, E008: conveniences of development, refused where `PRODUCTION` is set; E006 always."""
+    """E001 to E005, E007 to E009: conveniences of development, refused where `PRODUCTION` is set; E006, E010 always."""
     findings: list[tuple[bool, str, str, str]] = [
         (
             settings.SECRET_KEY == settings.DEVELOPMENT_SECRET_KEY,
@@ -72,6 +72,12 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None = None, **_: objec
             "the root key lies in VAR_DIR, beside the databases,",
             "Set ROOT_KEY_URL to a file elsewhere, or to env://: who copies one folder must not hold data and keys.",
         ),
+        (
+            any(url.startswith("vault+http:") for url in (settings.ROOT_KEY_URL, settings.ROOT_KEY_PREVIOUS_URL)),
+            "E009",
+            "keys go to Vault in the clear",
+            "Write ROOT_KEY_URL with vault+https://, and VAULT_CACERT where Vault's certificate is your own.",
+        ),
     ]
     errors: list[CheckMessage] = [
         Error(f"{message} in production", hint=hint, id=f"identity_privacy.{number}")
@@ -84,6 +90,14 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None = None, **_: objec
                 "data and keys are in one database",
                 hint="Set DATABASE_KEYS_URL to a database of its own: who holds both needs only the root key.",
                 id="identity_privacy.E006",
+            )
+        )
+    if problem := misconfigured():
+        errors.append(
+            Error(
+                problem,
+                hint="docs/howto/kms.md says how each is written and what it needs.",
+                id="identity_privacy.E010",
             )
         )
     return errors

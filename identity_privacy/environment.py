@@ -32,9 +32,9 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         return word in {"true", "1", "yes", "on"}
 
     def url_of(self, var: str, default: str, *, schemes: tuple[str, ...]) -> str:
-        """A URL that begins with one of these schemes."""
+        """A URL that begins with one of these schemes; none at all where the default is none."""
         url = str(self.str(var, default=default))
-        if url.partition("://")[0] not in schemes:
+        if url != default and url.partition("://")[0] not in schemes:
             raise ImproperlyConfigured(f"{var} must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
         return url
 

@@ -105,9 +105,22 @@ DATABASE_ROUTERS = ["identity_privacy.crypto.router.KeysRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Keys -------------------------------------------------------------------------------------------
-# file:///path/root-key.json, or env:// with the key in ROOT_KEY (base64, 32 bytes).
-ROOT_KEY_URL = env.url_of("ROOT_KEY_URL", f"file://{VAR_DIR / 'root-key.json'}", schemes=("file", "env"))
+# file:///path/root-key.json; env:// with the key in ROOT_KEY (base64, 32 bytes); awskms:///key?region=…;
+# vault+https://host:8200/mount/key, and vault+http:// on this machine.
+_ROOT_KEY_SCHEMES = ("file", "env", "awskms", "vault+https", "vault+http")
+ROOT_KEY_URL = env.url_of("ROOT_KEY_URL", f"file://{VAR_DIR / 'root-key.json'}", schemes=_ROOT_KEY_SCHEMES)
 ROOT_KEY = env.str("ROOT_KEY", default="")
+# The root key until now, which only opens, while everything moves to the one above; env:// has it in ROOT_KEY_PREVIOUS.
+ROOT_KEY_PREVIOUS_URL = env.url_of("ROOT_KEY_PREVIOUS_URL", "", schemes=_ROOT_KEY_SCHEMES)
+ROOT_KEY_PREVIOUS = env.str("ROOT_KEY_PREVIOUS", default="")
+# How long a key management service that does not answer is left alone, and a caller told to wait.
+ROOT_KEY_RETRY_SECONDS = env.int("ROOT_KEY_RETRY_SECONDS", default=5)
+# Vault's agent replaces the token's file, so it is read at each use; a token in the environment stays what it is.
+VAULT_TOKEN_FILE = env.str("VAULT_TOKEN_FILE", default="")
+VAULT_TOKEN = "" if VAULT_TOKEN_FILE else env.str("VAULT_TOKEN", default="")
+VAULT_NAMESPACE = env.str("VAULT_NAMESPACE", default="")
+# PEM file of the authorities that vouch for Vault, where they are not the system's.
+VAULT_CACERT = env.str("VAULT_CACERT", default="")
 # How long a controller's unwrapped key-encryption key stays in a process.
 KEK_HOLD_SECONDS = env.int("KEK_HOLD_SECONDS", default=300)
 # For how many days backups, replicas and archives of the keys database are kept: the day on which an erasure is final.

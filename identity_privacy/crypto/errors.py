@@ -6,10 +6,17 @@ from identity_privacy.errors import IntegrityFailure, Refused, ServiceError
 
 
 class RootKeyUnavailable(ServiceError):
-    """The root key cannot be had: `manage.py keys init` makes one, or the provider is down; try again later."""
+    """The root key cannot be had: the message says what the operator must do, and never a secret.
+
+    `retry_after_seconds` says when asking again may help.
+    """
 
     code = "root-key-unavailable"
     title = "The root key is not available"
+
+    def __init__(self, message: str = "", *, retry_after_seconds: int = 60) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class OpenedWithoutReading(Refused):
@@ -28,6 +35,41 @@ class KeyDestroyed(Refused):
     def __init__(self, key_id: UUID) -> None:
         super().__init__(f"data key {key_id} was destroyed or never existed")
         self.key_id = key_id
+
+
+class SealedOutsideTransaction(Refused):
+    """A value was to be sealed outside a transaction: nobody could know when its writer has ended."""
+
+    code = "sealed-outside-transaction"
+    title = "Values are sealed inside a transaction"
+
+
+class WritersStillRun(ServiceError):
+    """Transactions that may use the keys from before still run; what was to be finished goes on when they have ended."""
+
+    code = "writers-still-run"
+    title = "A change of keys is not finished yet"
+
+
+class KeyRotated(ServiceError):
+    """A data key was rotated while a file was written under it; what wrote the file writes it again."""
+
+    code = "key-rotated"
+    title = "A key was rotated meanwhile"
+
+
+class OpenedRowLeaves(Refused):
+    """A row with opened values was to be pickled or copied, for example into a cache or a message."""
+
+    code = "opened-row-leaves"
+    title = "Opened personal data stays in its process"
+
+
+class SealedUnderAnotherKey(Refused):
+    """A row was to be moved to another data key while some of its values are still closed under the one from before."""
+
+    code = "sealed-under-another-key"
+    title = "Values must be opened before their row moves to another key"
 
 
 class NotForgotten(ServiceError):

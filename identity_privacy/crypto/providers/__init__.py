@@ -1,0 +1,26 @@
+"""Where the root key is kept; a provider wraps and unwraps key-encryption keys and never shows the root key."""
+
+from identity_privacy.crypto.providers.chosen import (
+    begin_root_rotation,
+    end_root_rotation,
+    misconfigured,
+    newest_only,
+    provider,
+    root_key_path,
+    write_root_key,
+)
+from identity_privacy.crypto.providers.interface import KEY_BYTES, RootKeyProvider
+from identity_privacy.crypto.providers.local import LocalRootKey
+
+__all__ = [
+    "KEY_BYTES",
+    "LocalRootKey",
+    "RootKeyProvider",
+    "begin_root_rotation",
+    "end_root_rotation",
+    "misconfigured",
+    "newest_only",
+    "provider",
+    "root_key_path",
+    "write_root_key",
+]
