@@ -17,7 +17,6 @@ from identity_privacy import clock
 from identity_privacy.access.models import Controller
 from identity_privacy.actors import Actor
 from identity_privacy.audit.services import record
-from identity_privacy.crypto.keys import Sealing
 from identity_privacy.delivery.models import Link, System
 from identity_privacy.delivery.services import enqueue
 from profiles.models import Profile
@@ -262,27 +261,26 @@ def _tell_systems(profile: Profile, purpose: Purpose, event: ConsentEvent) -> li
     systems = System.objects.filter(controller_id=purpose.controller_id, code__in=purpose.systems, is_active=True)
     links = {link.system_id: link for link in Link.objects.filter(subject_id=profile.id, system__in=systems)}
     told = []
-    with Sealing():
-        for system in systems:
-            link = links.get(system.id)
-            if link is None:
-                continue
-            enqueue(
-                controller_id=purpose.controller_id,
-                system=system,
-                topic="consent.changed",
-                data_key_id=profile.data_key_id,
-                subject_id=profile.id,
-                about_id=event.id,
-                body={
-                    "type": "consent.changed",
-                    "event": str(event.id),
-                    "subject": str(link.pairwise_id),
-                    "purpose": purpose.code,
-                    "action": event.action,
-                    "allowed": event.action == ConsentAction.GIVEN,
-                    "occurred_at": event.occurred_at.isoformat(),
-                },
-            )
-            told.append(system.code)
+    for system in systems:
+        link = links.get(system.id)
+        if link is None:
+            continue
+        enqueue(
+            controller_id=purpose.controller_id,
+            system=system,
+            topic="consent.changed",
+            data_key_id=profile.data_key_id,
+            subject_id=profile.id,
+            about_id=event.id,
+            body={
+                "type": "consent.changed",
+                "event": str(event.id),
+                "subject": str(link.pairwise_id),
+                "purpose": purpose.code,
+                "action": event.action,
+                "allowed": event.action == ConsentAction.GIVEN,
+                "occurred_at": event.occurred_at.isoformat(),
+            },
+        )
+        told.append(system.code)
     return told

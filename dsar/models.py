@@ -1,22 +1,20 @@
 """Requests of people, and what each system that may hold their data did about it."""
 
 from django.db import models
-from uuid_utils.compat import uuid7
 
 from dsar.querysets import SubjectRequestQuerySet, TaskQuerySet
 from dsar.terms import Channel, Check, EvidenceKind, Outcome, RequestKind, RequestState, TaskState
 from identity_privacy.access.models import Controller
 from identity_privacy.crypto.fields import EncryptedJSONField, EncryptedTextField
+from identity_privacy.crypto.rows import SealedModel
 
 
-class SubjectRequest(models.Model):
+class SubjectRequest(SealedModel):
     """One request of one person; it has a data key of its own, which outlives the profile's."""
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     reference = models.CharField(max_length=16, unique=True)
     controller = models.ForeignKey(Controller, on_delete=models.PROTECT)
     subject_id = models.UUIDField(db_index=True)
-    data_key_id = models.UUIDField()
     kind = models.CharField(max_length=16, choices=RequestKind)
     state = models.CharField(max_length=16, choices=RequestState, default=RequestState.RECEIVED)
     channel = models.CharField(max_length=16, choices=Channel)
@@ -55,12 +53,10 @@ class SubjectRequest(models.Model):
         return self.state in {RequestState.RECEIVED, RequestState.FULFILLING}
 
 
-class Task(models.Model):
+class Task(SealedModel):
     """One system's part in a request; the built-in system "this service" has one too (`system_id` null)."""
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     request = models.ForeignKey(SubjectRequest, on_delete=models.CASCADE, related_name="tasks")
-    data_key_id = models.UUIDField()
     system_id = models.UUIDField(null=True)
     system_code = models.CharField(max_length=50)
     system_name = models.CharField(max_length=120)

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import models
 
 from dsar.terms import RequestState, TaskState
+from identity_privacy.crypto.querysets import SealedQuerySet
 
 if TYPE_CHECKING:
     from dsar.models import SubjectRequest, Task  # noqa: F401  # names for the type arguments
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 OPEN = (RequestState.RECEIVED, RequestState.FULFILLING)
 
 
-class SubjectRequestQuerySet(models.QuerySet["SubjectRequest"]):
+class SubjectRequestQuerySet(SealedQuerySet["SubjectRequest"]):
     """Requests of people."""
 
     def of(self, controller_id: UUID) -> Self:
@@ -34,7 +35,7 @@ class SubjectRequestQuerySet(models.QuerySet["SubjectRequest"]):
         return self.filter(models.Q(answered_at__lte=moment) | models.Q(closed_at__lte=moment))
 
 
-class TaskQuerySet(models.QuerySet["Task"]):
+class TaskQuerySet(SealedQuerySet["Task"]):
     """Systems' parts in requests."""
 
     def unanswered(self) -> Self:

@@ -4,7 +4,13 @@ from django.db import models
 from uuid_utils.compat import uuid7
 
 from identity_privacy.access.models import Controller
-from identity_privacy.crypto.fields import BlindIndexField, EncryptedTextField
+from identity_privacy.crypto.fields import (
+    BlindIndexField,
+    DataKeyField,
+    EncryptedTextField,
+    NextBlindIndexField,
+)
+from identity_privacy.crypto.rows import SealedModel
 from profiles.querysets import AttributeQuerySet, IdentifierQuerySet, ProfileQuerySet
 from profiles.terms import Category, IdentifierKind, Stage
 
@@ -14,7 +20,7 @@ class Profile(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     controller = models.ForeignKey(Controller, on_delete=models.PROTECT)
-    data_key_id = models.UUIDField()
+    data_key_id = DataKeyField()
     stage = models.CharField(max_length=16, choices=Stage, default=Stage.LITE)
     created_at = models.DateTimeField()
     restricted_at = models.DateTimeField(null=True)
@@ -29,16 +35,15 @@ class Profile(models.Model):
         return f"person {self.id.hex[-8:]}"
 
 
-class Identifier(models.Model):
+class Identifier(SealedModel):
     """Something that names a person: an address, a number, a record id in another system."""
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     controller = models.ForeignKey(Controller, on_delete=models.PROTECT)
     profile = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="identifiers")
-    data_key_id = models.UUIDField()
     kind = models.CharField(max_length=16, choices=IdentifierKind)
     value = EncryptedTextField(place="profiles.identifier.value")
-    index = BlindIndexField()
+    index = BlindIndexField(of="value", kind_field="kind")
+    next_index = NextBlindIndexField(of="index")
     source = models.CharField(max_length=64)
     is_exclusive = models.BooleanField(default=False, help_text="Shown to be this person's alone")
     verified_at = models.DateTimeField(null=True)
@@ -52,6 +57,11 @@ class Identifier(models.Model):
                 fields=["controller", "kind", "index"],
                 condition=models.Q(is_exclusive=True),
                 name="one_person_per_exclusive_identifier",
+            ),
+            models.UniqueConstraint(
+                fields=["controller", "kind", "next_index"],
+                condition=models.Q(is_exclusive=True),
+                name="one_person_per_exclusive_identifier_next",
             ),
         )
         indexes = (models.Index(fields=["controller", "kind", "index"], name="identifier_by_index"),)
@@ -76,13 +86,11 @@ class AttributeDefinition(models.Model):
         return self.label
 
 
-class Attribute(models.Model):
+class Attribute(SealedModel):
     """One fact about a person, with where it came from."""
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     profile = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="attributes")
     definition = models.ForeignKey(AttributeDefinition, on_delete=models.PROTECT)
-    data_key_id = models.UUIDField()
     value = EncryptedTextField(place="profiles.attribute.value")
     source = models.CharField(max_length=64)
     recorded_at = models.DateTimeField()

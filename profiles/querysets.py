@@ -5,7 +5,8 @@ from uuid import UUID
 
 from django.db import models
 
-from identity_privacy.crypto.blind_index import blind_index
+from identity_privacy.crypto.blind_index import blind_indexes
+from identity_privacy.crypto.querysets import SealedQuerySet
 from profiles.terms import IdentifierKind
 
 if TYPE_CHECKING:
@@ -24,15 +25,16 @@ class ProfileQuerySet(models.QuerySet["Profile"]):
         return self.filter(erased_at=None)
 
 
-class IdentifierQuerySet(models.QuerySet["Identifier"]):
+class IdentifierQuerySet(SealedQuerySet["Identifier"]):
     """What names people."""
 
     def naming(self, controller_id: UUID, kind: IdentifierKind, value: str) -> Self:
         """The one that equals `value`, found through the blind index. Raises: Invalid."""
-        return self.filter(controller_id=controller_id, kind=kind, index=blind_index(controller_id, kind, value))
+        hashes = blind_indexes(controller_id, kind, value)
+        return self.filter(controller_id=controller_id, kind=kind, index__in=hashes)
 
 
-class AttributeQuerySet(models.QuerySet["Attribute"]):
+class AttributeQuerySet(SealedQuerySet["Attribute"]):
     """Facts about people."""
 
     def about(self, subject_id: UUID) -> Self:

@@ -11,8 +11,8 @@ from django.apps import apps
 
 from identity_privacy.crypto.errors import WrongPlace
 from identity_privacy.crypto.fields import EncryptedField
-from identity_privacy.crypto.keys import unwrap
-from identity_privacy.crypto.models import ControllerKey, DataKey
+from identity_privacy.crypto.keys import WrappedKey, unwrap, wrapped_keys
+from identity_privacy.crypto.models import DataKey
 from identity_privacy.crypto.seal import Cipher, associated_data, open_sealed
 from identity_privacy.crypto.terms import KeyKind
 
@@ -42,7 +42,8 @@ def values_of(database: Path) -> list[Value]:
 
 def living_keys() -> dict[UUID, Cipher]:
     """Every data key of the live keys database, unwrapped."""
-    return unwrap(DataKey.objects.select_related("controller_key"))
+    every = DataKey.objects.values_list("id", flat=True)
+    return {UUID(bytes=key.key_id): unwrap(key) for key in wrapped_keys(every)}
 
 
 def keys_of(subject_id: UUID) -> list[UUID]:
@@ -53,15 +54,14 @@ def keys_of(subject_id: UUID) -> list[UUID]:
 
 def keys_in_copy(database: Path, key_ids: Sequence[UUID]) -> dict[UUID, Cipher]:
     """These data keys from a copy of the keys database, unwrapped."""
-    keks = {row.id.hex: row for row in ControllerKey.objects.all()}
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         rows = connection.execute("SELECT id, controller_key_id, owner_id, wrapped FROM crypto_datakey").fetchall()
     wanted = {key_id.hex for key_id in key_ids}
-    return unwrap(
-        DataKey(id=UUID(key), controller_key=keks[kek], owner_id=UUID(owner), wrapped=wrapped)
+    return {
+        UUID(key): unwrap(WrappedKey(UUID(key).bytes, UUID(owner).bytes, UUID(kek).bytes, wrapped, None))
         for key, kek, owner, wrapped in rows
         if key in wanted
-    )
+    }
 
 
 def that_open_with_none(values: Sequence[Value], keys: Mapping[UUID, Cipher]) -> list[Value]:

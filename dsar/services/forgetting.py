@@ -14,7 +14,7 @@ from dsar.services.sweeping import each
 from dsar.terms import RequestKind
 from identity_privacy import clock
 from identity_privacy.actors import Actor
-from identity_privacy.crypto.keys import destroy_owner_keys
+from identity_privacy.crypto.destruction import destroy_owner_keys
 from profiles.models import Profile
 
 SERVICE = Actor.service("forgetting")

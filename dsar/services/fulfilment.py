@@ -23,7 +23,7 @@ from dsar.services.sweeping import each
 from dsar.terms import Check, EvidenceKind, Outcome, RequestKind, RequestState, TaskState
 from identity_privacy import clock
 from identity_privacy.actors import Actor
-from identity_privacy.crypto.keys import destroy_subject_keys, living_subject_keys
+from identity_privacy.crypto.destruction import destroy_subject_keys, living_subject_keys
 from identity_privacy.crypto.models import DataKey
 from identity_privacy.crypto.reading import Reading
 from identity_privacy.crypto.terms import KeyKind

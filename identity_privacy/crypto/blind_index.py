@@ -1,12 +1,10 @@
 """Blind indexes: find a person by an identifier without being able to read it."""
 
-import hashlib
-import hmac
 import re
 import unicodedata
 from uuid import UUID
 
-from identity_privacy.crypto.keys import index_key
+from identity_privacy.crypto.index_keys import held_index_keys
 from identity_privacy.errors import Invalid
 
 
@@ -33,18 +31,9 @@ def normalise(kind: str, value: str) -> str:
     return text
 
 
-def blind_index(controller_id: UUID, kind: str, value: str) -> bytes:
-    """The index of one identifier, under the controller's own key; 32 bytes. Raises: Invalid."""
-    return BlindIndexer(controller_id, kind).of(value)
+def blind_indexes(controller_id: UUID, kind: str, value: str) -> list[bytes]:
+    """Under which hashes an identifier may stand, 32 bytes each: one, or two while the key is rotated.
 
-
-class BlindIndexer:
-    """Computes many indexes of one kind with the key fetched once."""
-
-    def __init__(self, controller_id: UUID, kind: str) -> None:
-        self._kind = kind
-        self._key = index_key(controller_id, kind)
-
-    def of(self, value: str) -> bytes:
-        """The index of one value. Raises: Invalid."""
-        return hmac.digest(self._key, normalise(self._kind, value).encode(), hashlib.sha256)
+    Look up with `filter(index__in=blind_indexes(…))`. Raises: Invalid.
+    """
+    return held_index_keys(controller_id, kind).lookups(normalise(kind, value))

@@ -6,10 +6,7 @@ from identity_privacy.errors import IntegrityFailure, Refused, ServiceError
 
 
 class RootKeyUnavailable(ServiceError):
-    """The root key cannot be had: the message says what the operator must do, and never a secret.
-
-    `retry_after_seconds` says when asking again may help.
-    """
+    """The root key cannot be had now: `Retry-After` says when asking again may help, the log what the operator must do."""
 
     code = "root-key-unavailable"
     title = "The root key is not available"
@@ -45,7 +42,7 @@ class SealedOutsideTransaction(Refused):
 
 
 class WritersStillRun(ServiceError):
-    """Transactions that may use the keys from before still run; what was to be finished goes on when they have ended."""
+    """Transactions that may use the keys from before still run; what waits for their end goes on later."""
 
     code = "writers-still-run"
     title = "A change of keys is not finished yet"

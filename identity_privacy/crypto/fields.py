@@ -1,92 +1,182 @@
-"""Model fields whose values are sealed at rest, and the blind index that finds them by equality.
+"""Model fields whose values are sealed at rest, and the blind indexes that find them by equality.
 
-A model with such a field has a UUID primary key made in Python and a `data_key_id`. A value is sealed when the row is
-saved and opened when the attribute is read inside a `Reading`:
-
-    class Identifier(models.Model):
-        id = models.UUIDField(primary_key=True, default=uuid7)
-        data_key_id = models.UUIDField()
+    class Identifier(SealedModel):
+        kind = models.CharField(max_length=16)
+        controller = models.ForeignKey(Controller, on_delete=models.PROTECT)
         value = EncryptedTextField(place="profiles.identifier.value")
+        index = BlindIndexField(of="value", kind_field="kind")
+        next_index = NextBlindIndexField(of="index")
+
+A value is sealed when its row is saved, and opened when the attribute is read inside a `Reading`. It cannot be
+filtered, ordered, grouped or computed with in the database: each of these raises FieldError.
+
+In a row's `__dict__` an open value stands under the field's name, a closed one as bytes under `sealed_name`.
 """
 
+import datetime
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Final
 from uuid import UUID
 
-from django.core.exceptions import FieldError
-from django.db import models
+from django import forms
+from django.core.exceptions import FieldError, ValidationError
+from django.core.validators import MaxLengthValidator
+from django.db import models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Expression
-from django.db.models.query_utils import DeferredAttribute
+from django.utils.functional import Promise
 
+from identity_privacy.crypto.errors import SealedUnderAnotherKey
 from identity_privacy.crypto.keys import seal_value
 from identity_privacy.crypto.reading import active_reading
+from identity_privacy.crypto.seal import place_prefix
+from identity_privacy.errors import Invalid
+
+_NOTHING: Final = object()
+# How a sealed value is written into a fixture; no value that a person types may begin so.
+SEALED_TEXT: Final = "\N{LOCK}sealed:"
+# Set while `loaddata` reads sealed values from a fixture, and while `dumpdata` was told to write open ones.
+loads_sealed: ContextVar[bool] = ContextVar("loads_sealed", default=False)
+dumps_open: ContextVar[bool] = ContextVar("dumps_open", default=False)
 
 
 class Sealed:
-    """Bytes of a value that has not been opened; shows nothing of them."""
+    """A closed value, as `values()` and fixtures have it; shows nothing of itself."""
 
-    __slots__ = ("sealed",)
+    __slots__ = ("field", "key_id", "row_id", "sealed")
 
-    def __init__(self, sealed: bytes) -> None:
+    def __init__(
+        self,
+        sealed: bytes,
+        field: "EncryptedField | None" = None,
+        row_id: UUID | None = None,
+        key_id: UUID | None = None,
+    ) -> None:
         self.sealed = sealed
+        self.field = field
+        self.row_id = row_id
+        self.key_id = key_id
 
     def __repr__(self) -> str:
         return "<sealed>"
 
+    def open(self, *, row_id: UUID | None = None, key_id: UUID | None = None) -> Any:
+        """The value, inside a Reading; with row and key where the query did not bring them.
 
-class _SealedAttribute(DeferredAttribute):
+        Raises: OpenedWithoutReading; KeyDestroyed; WrongPlace; FieldError, without row and key.
+        """
+        row_id, key_id = row_id or self.row_id, key_id or self.key_id
+        if self.field is None or row_id is None or key_id is None:
+            raise FieldError("name the row and the data key: sealed.open(row_id=…, key_id=…)")
+        return self.field.open(self.sealed, row_id=row_id, key_id=key_id)
+
+
+class _SealedAttribute:
     """Opens the value on its first read inside a Reading, and keeps it closed in the row until then."""
 
-    field: "EncryptedField"
+    def __init__(self, field: "EncryptedField") -> None:
+        self.field = field
+        self._name, self._sealed_name, self._prefix = field.attname, field.sealed_name, field.place_prefix
+        self._from_bytes = field.from_bytes
 
     def __get__(self, instance: models.Model | None, owner: type[models.Model] | None = None) -> Any:
-        value = super().__get__(instance, owner)
-        return self.field.opened(instance, value) if instance is not None and isinstance(value, Sealed) else value
+        if instance is None:
+            return self
+        row = instance.__dict__
+        value = row.get(self._name, _NOTHING)
+        if value is not _NOTHING:
+            return value
+        sealed = row.get(self._sealed_name, _NOTHING)
+        if sealed is _NOTHING:
+            load_closed(instance, [self.field])
+            sealed = row[self._sealed_name]
+        if sealed is not None:
+            sealed = self._from_bytes(
+                active_reading().open(
+                    sealed,
+                    place=self.field.place,
+                    row_id=instance.pk,
+                    key_id=row["data_key_id"],
+                    beside=row.get("_beside", ()),
+                )
+            )
+        row[self._name] = sealed
+        return sealed
 
     def __set__(self, instance: models.Model, value: object) -> None:
-        instance.__dict__[self.field.attname] = value
+        row = instance.__dict__
+        if isinstance(value, Sealed):
+            row.pop(self._name, None)
+            row[self._sealed_name] = value.sealed
+        else:
+            row[self._name] = value
 
 
 class EncryptedField(models.Field[Any, Any]):
     """Base of the encrypted fields: everything but how a value becomes bytes.
 
-    `place` names the column for ever: it is part of what the value is bound to.
+    `place` names the column for ever: it is part of what the value is bound to. On no form unless `editable=True`, and
+    on none of the console's in any case.
     """
 
     descriptor_class = _SealedAttribute
     empty_strings_allowed = False
 
     def __init__(self, *args: Any, place: str, **kwargs: Any) -> None:
-        kwargs["editable"] = False  # never on a form
+        kwargs.setdefault("editable", False)
         super().__init__(*args, **kwargs)
         self.place = place
+        self.place_prefix = place_prefix(place)
+
+    def set_attributes_from_name(self, name: str) -> None:
+        """Know too under which name a closed value stands in a row."""
+        super().set_attributes_from_name(name)
+        self.sealed_name = f"_sealed_{self.attname}"
 
     def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
         """Keep the place in migrations."""
         name, path, args, kwargs = super().deconstruct()
+        kwargs.pop("editable", None)
+        if self.editable:
+            kwargs["editable"] = True
         return name, path, args, {**kwargs, "place": self.place}
 
     def get_internal_type(self) -> str:
-        """Stored as bytes."""
+        """Stored as bytes; no BinaryField, whose placeholder would keep PostgreSQL from inserting by arrays."""
         return "BinaryField"
 
     def to_bytes(self, value: Any) -> bytes:
-        """A value's bytes before sealing."""
+        """A value's bytes before sealing. Raises: Invalid."""
         raise NotImplementedError
 
     def from_bytes(self, plaintext: bytes) -> Any:
         """The value from opened bytes."""
         raise NotImplementedError
 
+    def open(self, sealed: bytes, *, row_id: UUID, key_id: UUID) -> Any:
+        """Open a value of this field. Raises: OpenedWithoutReading; KeyDestroyed; WrongPlace."""
+        return self.from_bytes(active_reading().open(sealed, place=self.place, row_id=row_id, key_id=key_id))
+
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
-        """Seal the value for its row; a value that was never opened is written back as it was."""
-        value = model_instance.__dict__.get(self.attname)
+        """The value as `sealing.sealed_in_place` left it, or sealed now on a model without that (in a migration)."""
+        value = model_instance.__dict__.get(self.attname, _NOTHING)
+        if value is _NOTHING:
+            sealed = model_instance.__dict__.get(self.sealed_name)
+            return None if sealed is None else Sealed(sealed)
         if value is None or isinstance(value, Sealed):
             return value
-        row_id, key_id = _place_of(model_instance)
-        return Sealed(seal_value(self.to_bytes(value), place=self.place, row_id=row_id, key_id=key_id))
+        return Sealed(
+            seal_value(
+                self.to_bytes(value),
+                place=self.place,
+                row_id=model_instance.pk,
+                key_id=model_instance.__dict__["data_key_id"],
+                using=router.db_for_write(type(model_instance)),
+            )
+        )
 
     def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:
         """The sealed bytes for the driver. Raises: FieldError, for a plain value that reached a query."""
@@ -98,7 +188,7 @@ class EncryptedField(models.Field[Any, Any]):
 
     def from_db_value(self, value: Any, expression: Expression, connection: BaseDatabaseWrapper) -> Sealed | None:
         """Wrap what was stored; nothing is opened yet."""
-        return None if value is None else Sealed(bytes(value))
+        return None if value is None else Sealed(bytes(value), self)
 
     def get_lookup(self, lookup_name: str) -> Any:
         """Only `isnull`: ciphertext cannot be compared. Raises: FieldError."""
@@ -106,43 +196,293 @@ class EncryptedField(models.Field[Any, Any]):
             return super().get_lookup(lookup_name)
         raise FieldError(f"{self.name} is encrypted and cannot be filtered; use its blind index")
 
-    def opened(self, instance: models.Model, sealed: Sealed) -> Any:
-        """Open a row's value; only inside a Reading."""
-        row_id, key_id = _place_of(instance)
-        return self.from_bytes(active_reading().open(sealed.sealed, place=self.place, row_id=row_id, key_id=key_id))
+    def get_transform(self, lookup_name: str) -> Any:
+        """None: ciphertext cannot be computed with. Raises: FieldError."""
+        raise FieldError(f"{self.name} is encrypted: the database cannot compute {lookup_name} of it")
+
+    # --- forms and fixtures ---------------------------------------------------------------------------
+
+    def value_from_object(self, obj: models.Model) -> Any:
+        """The open value, or a closed one as it is: a form opens it when it is rendered, a fixture does not."""
+        row = obj.__dict__
+        if self.attname in row:
+            return row[self.attname]
+        if self.sealed_name not in row:
+            load_closed(obj, [self])
+        sealed = row[self.sealed_name]
+        return None if sealed is None else Sealed(sealed, self, obj.pk, row["data_key_id"])
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """A value in a fixture: sealed; open only where `dumpdata` was told so and runs inside a Reading.
+
+        Raises: FieldError, for an open value in a fixture that is to be sealed.
+        """
+        value = self.value_from_object(obj)
+        if dumps_open.get():
+            return self.to_text(value.open() if isinstance(value, Sealed) else value)
+        if not isinstance(value, Sealed):
+            raise FieldError(f"{self.name} was opened: write fixtures from rows as they come from the database")
+        return SEALED_TEXT + b64encode(value.sealed).decode()
+
+    def to_text(self, value: Any) -> str:
+        """An open value as text, for a fixture that was told to be open; `to_python` reads it."""
+        return self.to_bytes(value).decode()
+
+    def from_text(self, text: str) -> Any:
+        """The value that `to_text` wrote, or a person typed. Raises: ValidationError."""
+        return text
+
+    def to_python(self, value: Any) -> Any:
+        """The value as Python has it. Raises: ValidationError, where it looks like a sealed one outside `loaddata`."""
+        if not isinstance(value, str):
+            return value
+        if not value.startswith(SEALED_TEXT):
+            return self.from_text(value)
+        if not loads_sealed.get():
+            raise ValidationError("A text cannot begin so.", code="sealed")
+        return Sealed(b64decode(value.removeprefix(SEALED_TEXT)), self)
+
+    def formfield(self, **kwargs: Any) -> Any:
+        """A form field that opens the stored value when it is rendered, inside a Reading."""
+        return super().formfield(**{"form_class": self.form_class, **kwargs})
+
+    form_class: type[forms.Field] = forms.CharField
+
+
+class _OpensOnForms(forms.Field):
+    """A form field whose initial value may be a closed one."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Open it to show it. Raises: OpenedWithoutReading."""
+        return super().prepare_value(value.open() if isinstance(value, Sealed) else value)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Compare with the open value. Raises: OpenedWithoutReading."""
+        return super().has_changed(initial.open() if isinstance(initial, Sealed) else initial, data)
+
+
+class EncryptedCharFormField(_OpensOnForms, forms.CharField):
+    """Text on a form."""
+
+
+class EncryptedDateFormField(_OpensOnForms, forms.DateField):
+    """A date on a form."""
+
+
+class EncryptedJSONFormField(_OpensOnForms, forms.JSONField):
+    """JSON on a form."""
 
 
 class EncryptedTextField(EncryptedField):
-    """Text, sealed."""
+    """Text, sealed. `max_length` counts characters and is checked by `full_clean`, not by the database."""
+
+    form_class = EncryptedCharFormField
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.max_length is not None:
+            self.validators.append(MaxLengthValidator(self.max_length))
 
     def to_bytes(self, value: Any) -> bytes:
-        """UTF-8."""
-        return str(value).encode()
+        """UTF-8. Raises: Invalid, for what is no text or cannot be written in UTF-8."""
+        if isinstance(value, Promise):
+            value = str(value)
+        if not isinstance(value, str):
+            raise Invalid("this is no text", field=self.name)
+        try:
+            return value.encode()
+        except UnicodeEncodeError:  # its message would show the text
+            raise Invalid("this text holds half of a character", field=self.name) from None
 
     def from_bytes(self, plaintext: bytes) -> str:
         """UTF-8."""
         return plaintext.decode()
 
 
+class EncryptedDateField(EncryptedField):
+    """A day of the calendar, sealed as its ISO 8601 text."""
+
+    form_class = EncryptedDateFormField
+
+    def to_bytes(self, value: Any) -> bytes:
+        """ISO 8601. Raises: Invalid, for what is no date."""
+        if isinstance(value, datetime.datetime) or not isinstance(value, datetime.date):
+            raise Invalid("this is no date", field=self.name)
+        return value.isoformat().encode()
+
+    def from_bytes(self, plaintext: bytes) -> datetime.date:
+        """ISO 8601."""
+        return datetime.date.fromisoformat(plaintext.decode())
+
+    def from_text(self, text: str) -> Any:
+        """ISO 8601. Raises: ValidationError."""
+        return models.DateField().to_python(text)
+
+
 class EncryptedJSONField(EncryptedField):
     """Anything that JSON can hold, sealed."""
 
+    form_class = EncryptedJSONFormField
+
     def to_bytes(self, value: Any) -> bytes:
-        """Compact JSON in UTF-8."""
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+        """Compact JSON in UTF-8. Raises: Invalid, for what JSON cannot hold."""
+        try:
+            return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError):  # their messages would show the value
+            raise Invalid("JSON cannot hold this", field=self.name) from None
 
     def from_bytes(self, plaintext: bytes) -> Any:
         """JSON."""
         return json.loads(plaintext)
 
 
-class BlindIndexField(models.BinaryField[bytes, bytes]):
-    """An HMAC-SHA256 of a normalised value (see `blind_index`): equal values are found, none can be read."""
+class EncryptedBinaryField(EncryptedField):
+    """Bytes, sealed."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def to_bytes(self, value: Any) -> bytes:
+        """As they are. Raises: Invalid, for what are no bytes."""
+        if not isinstance(value, bytes | bytearray | memoryview):
+            raise Invalid("these are no bytes", field=self.name)
+        return bytes(value)
+
+    def from_bytes(self, plaintext: bytes) -> bytes:
+        """As they are."""
+        return plaintext
+
+    def to_text(self, value: Any) -> str:
+        """Base64."""
+        return b64encode(value).decode()
+
+    def from_text(self, text: str) -> bytes:
+        """Base64. Raises: ValidationError."""
+        try:
+            return b64decode(text, validate=True)
+        except ValueError:
+            raise ValidationError("This is not base64.", code="invalid") from None
+
+    def formfield(self, **kwargs: Any) -> None:
+        """None: nobody types bytes."""
+        return
+
+
+class BlindIndexField(models.BinaryField[bytes, bytes]):
+    """An HMAC-SHA256 of a normalised value (see `blind_index`): equal values are found, none can be read.
+
+    Computed when its row is saved, from the open value of the field `of`. Its kind (`email`, `phone`, …) is `kind`, or
+    stands in the row's field `kind_field`; the controller whose key it uses stands in `controller_field`.
+
+    Look up with `filter(index__in=blind_indexes(controller_id, kind, value))`.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        of: str,
+        kind: str = "",
+        kind_field: str = "",
+        controller_field: str = "controller_id",
+        **kwargs: Any,
+    ) -> None:
         kwargs["max_length"] = 32
         super().__init__(*args, **kwargs)
+        self.of, self.kind, self.kind_field, self.controller_field = of, kind, kind_field, controller_field
+
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
+        """Keep in migrations what it is an index of."""
+        name, path, args, kwargs = super().deconstruct()
+        parts = {"kind": self.kind, "kind_field": self.kind_field}
+        parts |= {"controller_field": self.controller_field} if self.controller_field != "controller_id" else {}
+        return name, path, args, {**kwargs, "of": self.of, **{key: part for key, part in parts.items() if part}}
+
+    def get_lookup(self, lookup_name: str) -> Any:
+        """Only equality. Raises: FieldError."""
+        if lookup_name in {"exact", "in", "isnull"}:
+            return super().get_lookup(lookup_name)
+        raise FieldError(f"{self.name} is a blind index: it finds equal values and nothing else")
 
 
-def _place_of(instance: models.Model) -> tuple[UUID, UUID]:
-    return instance.pk, instance.data_key_id  # type: ignore[attr-defined]  # every model with such a field has it
+class NextBlindIndexField(models.BinaryField[bytes | None, bytes | None]):
+    """The blind index under the next version of its key: null, except while that key is rotated.
+
+    Where the index `of` is part of a unique constraint, this is part of one like it.
+    """
+
+    def __init__(self, *args: Any, of: str, **kwargs: Any) -> None:
+        kwargs["max_length"] = 32
+        kwargs["null"] = True
+        super().__init__(*args, **kwargs)
+        self.of = of
+
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
+        """Keep in migrations which index it follows."""
+        name, path, args, kwargs = super().deconstruct()
+        return name, path, args, {**kwargs, "of": self.of}
+
+
+class _DataKeyAttribute:
+    """Refuses that a row is moved to another key while some of its values are closed under the one from before."""
+
+    def __init__(self, field: models.Field[Any, Any]) -> None:
+        self.field = field
+
+    def __get__(self, instance: models.Model | None, owner: type[models.Model] | None = None) -> Any:
+        if instance is None:
+            return self
+        row = instance.__dict__
+        if self.field.attname not in row:
+            instance.refresh_from_db(fields=[self.field.attname])
+        return row[self.field.attname]
+
+    def __set__(self, instance: models.Model, value: object) -> None:
+        row = instance.__dict__
+        known = row.get(self.field.attname, value)
+        if known != value and closed_fields(instance):
+            raise SealedUnderAnotherKey(f"open the values of {instance.pk} first, or use reseal_under()")
+        row[self.field.attname] = value
+
+
+class DataKeyField(models.UUIDField[UUID, UUID]):
+    """The id of the data key under which a row's values are sealed."""
+
+    descriptor_class = _DataKeyAttribute
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.is_indexed = kwargs.setdefault("db_index", True)
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
+        """Indexed unless said otherwise."""
+        name, path, args, kwargs = super().deconstruct()
+        kwargs.pop("db_index", None)
+        return name, path, args, kwargs if self.is_indexed else {**kwargs, "db_index": False}
+
+
+def encrypted_fields(model: type[models.Model]) -> list[EncryptedField]:
+    """A model's encrypted fields."""
+    return [field for field in model._meta.concrete_fields if isinstance(field, EncryptedField)]
+
+
+def closed_fields(instance: models.Model) -> list[EncryptedField]:
+    """The encrypted fields of a row that hold a value which is not open."""
+    row = instance.__dict__
+    return [
+        field
+        for field in encrypted_fields(type(instance))
+        if row.get(field.sealed_name) is not None and field.attname not in row
+    ]
+
+
+def load_closed(instance: models.Model, fields: Sequence[EncryptedField]) -> None:
+    """Fetch sealed values of a row anew, together with what is closed in it, so that all are under one key.
+
+    Raises: DoesNotExist.
+    """
+    model = type(instance)
+    fields = list({field.attname: field for field in (*fields, *closed_fields(instance))}.values())
+    names = [field.attname for field in fields]
+    rows = model._base_manager.using(instance._state.db).filter(pk=instance.pk)
+    key_id, *sealed = rows.values_list("data_key_id", *names).get()
+    for field, value in zip(fields, sealed, strict=True):
+        instance.__dict__[field.sealed_name] = value.sealed if value is not None else None
+        instance.__dict__.pop(field.attname, None)
+    instance.__dict__["data_key_id"] = key_id

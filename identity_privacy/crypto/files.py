@@ -10,6 +10,7 @@ Source: Hoang, Reyhanitabar, Rogaway, Vizár: Online Authenticated-Encryption an
 (2015), section 7, the STREAM construction.
 """
 
+import contextlib
 import io
 import os
 from collections.abc import Iterator
@@ -19,11 +20,15 @@ from typing import BinaryIO, Self
 from uuid import UUID, uuid4
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.db import DEFAULT_DB_ALIAS, transaction
 
-from identity_privacy.crypto.errors import UnreadableSeal, WrongPlace
-from identity_privacy.crypto.keys import Sealing
-from identity_privacy.crypto.reading import active_reading
+from identity_privacy.crypto.errors import KeyDestroyed, KeyRotated, OpenedWithoutReading, UnreadableSeal, WrongPlace
+from identity_privacy.crypto.keys import material, wrapped_keys
+from identity_privacy.crypto.reading import Reading, active, active_reading
 from identity_privacy.crypto.seal import associated_data
+from identity_privacy.crypto.transactions import ensure_begun
+from identity_privacy.errors import IntegrityFailure
 
 VERSION = b"\x02"
 CHUNK_BYTES = 65_536
@@ -36,7 +41,8 @@ class SealedWriter(io.RawIOBase):
 
     def __init__(self, path: Path, *, place: str, row_id: UUID, key_id: UUID) -> None:
         super().__init__()
-        self._cipher = Sealing().cipher(key_id)
+        self._key_id, self._key = key_id, _key_to_seal(key_id)
+        self._cipher = AESGCM(self._key)
         self._associated = associated_data(place, row_id, key_id)
         self._path, self._unfinished = path, path.with_name(f".{path.name}.{uuid4().hex}")
         self._prefix, self._counter, self._waiting = os.urandom(PREFIX_BYTES), 0, bytearray()
@@ -57,12 +63,20 @@ class SealedWriter(io.RawIOBase):
         return len(data)
 
     def finish(self) -> None:
-        """Write the last chunk and give the file its name."""
+        """Write the last chunk and give the file its name.
+
+        Raises: KeyDestroyed; KeyRotated, where its key was rotated meanwhile: write it again.
+        """
         self._seal(bytes(self._waiting), is_last=True)
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        self._unfinished.replace(self._path)
+        # A rotation waits for this transaction, and then finds the file under its name.
+        with transaction.atomic():
+            ensure_begun(DEFAULT_DB_ALIAS)
+            if _key_to_seal(self._key_id) != self._key:
+                raise KeyRotated(f"data key {self._key_id} was rotated while a file was written under it")
+            self._unfinished.replace(self._path)
 
     def __enter__(self) -> Self:
         return self
@@ -70,9 +84,10 @@ class SealedWriter(io.RawIOBase):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self.finish()
-        else:
+        try:
+            if error is None:
+                self.finish()
+        finally:
             self._file.close()
             self._unfinished.unlink(missing_ok=True)
 
@@ -87,11 +102,32 @@ def open_file(path: Path, *, place: str, row_id: UUID, key_id: UUID) -> Iterator
 
     Raises: OpenedWithoutReading; KeyDestroyed; UnreadableSeal; WrongPlace, where a chunk was changed, moved or cut.
     """
-    active_reading().cipher(key_id)  # refuse here, not at the first chunk
-    return _chunks(path, key_id, associated_data(place, row_id, key_id))
+    reading = active_reading()
+    ciphers = reading.ciphers_now(key_id)  # refuse here, not at the first chunk
+    return _reported(
+        _chunks(path, reading, ciphers, associated_data(place, row_id, key_id)),
+        reading,
+        place=place,
+        row_id=row_id,
+        key_id=key_id,
+    )
 
 
-def _chunks(path: Path, key_id: UUID, associated: bytes) -> Iterator[bytes]:
+def _key_to_seal(key_id: UUID) -> bytes:
+    for key in wrapped_keys([key_id], to_seal=True):
+        return material(key, key.wrapped)
+    raise KeyDestroyed(key_id)
+
+
+def _reported(chunks: Iterator[bytes], reading: Reading, *, place: str, row_id: UUID, key_id: UUID) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    except IntegrityFailure as error:
+        reading.report(error, place=place, row_id=row_id, key_id=key_id)
+        raise
+
+
+def _chunks(path: Path, reading: Reading, ciphers: list[AESGCM], associated: bytes) -> Iterator[bytes]:
     with path.open("rb") as file:
         if file.read(1) != VERSION:
             raise UnreadableSeal
@@ -101,16 +137,21 @@ def _chunks(path: Path, key_id: UUID, associated: bytes) -> Iterator[bytes]:
         chunk, counter = file.read(CHUNK_BYTES + TAG_BYTES), 0
         while True:
             following = file.read(CHUNK_BYTES + TAG_BYTES)
-            # Asked for at every chunk, so that nothing comes out once the Reading has ended.
-            cipher = active_reading().cipher(key_id)
-            try:
-                opened = cipher.decrypt(_nonce(prefix, counter, is_last=not following), chunk, associated)
-            except InvalidTag:
-                raise WrongPlace from None
+            if active.get() is not reading:  # nothing comes out once the Reading has ended
+                raise OpenedWithoutReading("take the bytes of a sealed file inside the Reading that opened it")
+            cipher, opened = _open_chunk(ciphers, _nonce(prefix, counter, is_last=not following), chunk, associated)
+            ciphers = [cipher]  # all chunks of a file are under one key
             yield opened
             if not following:
                 return
             chunk, counter = following, counter + 1
+
+
+def _open_chunk(ciphers: list[AESGCM], nonce: bytes, chunk: bytes, associated: bytes) -> tuple[AESGCM, bytes]:
+    for cipher in ciphers:
+        with contextlib.suppress(InvalidTag):
+            return cipher, cipher.decrypt(nonce, chunk, associated)
+    raise WrongPlace
 
 
 def _nonce(prefix: bytes, counter: int, *, is_last: bool) -> bytes:

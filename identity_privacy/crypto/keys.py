@@ -1,51 +1,37 @@
 """The key ring: root key → controller key → data key, and what may be done with each.
 
 A data key is committed to the keys database before the first value under it is written, and destroyed after the data
-transaction has committed. Unwrapped controller keys are held for `KEK_HOLD_SECONDS`; unwrapped data keys live in a
-`Reading` (to open) or a `Sealing` (to seal) and nowhere else.
+transaction has committed (`destruction`). Unwrapped controller keys are held for `KEK_HOLD_SECONDS`; unwrapped data
+keys live in a `Reading` (to open) or in the ring of one transaction (to seal) and nowhere else.
 """
 
 import os
-import threading
-import time
-from collections.abc import Iterable, Sequence
-from contextvars import ContextVar
-from dataclasses import dataclass
-from datetime import date, timedelta
-from types import TracebackType
-from typing import Self
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from django.conf import settings
-from django.db import connections, transaction
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from uuid_utils.compat import uuid7
 
 from identity_privacy import clock
-from identity_privacy.crypto.errors import KeyDestroyed, NotForgotten
-from identity_privacy.crypto.models import ControllerKey, DataKey, IndexKey, Tombstone
-from identity_privacy.crypto.providers import KEY_BYTES, provider
+from identity_privacy.crypto.controller_keys import controller_key, kek
+from identity_privacy.crypto.errors import KeyDestroyed
+from identity_privacy.crypto.index_keys import IndexKeys, index_keys
+from identity_privacy.crypto.models import DataKey
+from identity_privacy.crypto.postgres import binary_cursor, copy_in
+from identity_privacy.crypto.providers import KEY_BYTES
 from identity_privacy.crypto.router import KEYS
-from identity_privacy.crypto.seal import associated_data, open_sealed, seal
+from identity_privacy.crypto.seal import VERSION, associated_data, open_sealed, place_prefix, seal
 from identity_privacy.crypto.terms import KeyKind
+from identity_privacy.crypto.transactions import ensure_begun
 
-_held: dict[UUID, tuple[float, AESGCM]] = {}
-_held_lock = threading.Lock()
-
-
-def controller_key(controller_id: UUID) -> ControllerKey:
-    """A controller's key-encryption key, made at its first use."""
-    found = ControllerKey.objects.filter(controller_id=controller_id).first()
-    if found is not None:
-        return found
-    key_id = uuid7()
-    wrapped = provider().wrap(os.urandom(KEY_BYTES), _kek_context(key_id, controller_id))
-    # Two processes may both come first: the unique controller decides, and both use the winner's.
-    ControllerKey.objects.bulk_create(
-        [ControllerKey(id=key_id, controller_id=controller_id, wrapped=wrapped, created_at=clock.now())],
-        ignore_conflicts=True,
-    )
-    return ControllerKey.objects.get(controller_id=controller_id)
+_PREFIX = place_prefix("crypto.datakey")
+_SELECT = (
+    "SELECT uuid_send(id), uuid_send(owner_id), uuid_send(controller_key_id), wrapped, previous FROM crypto_datakey"
+)
 
 
 def create_data_key(*, kind: KeyKind, controller_id: UUID, owner_id: UUID, subject_id: UUID | None = None) -> UUID:
@@ -54,30 +40,27 @@ def create_data_key(*, kind: KeyKind, controller_id: UUID, owner_id: UUID, subje
 
 
 def create_data_keys(
-    *, kind: KeyKind, controller_id: UUID, owners: Sequence[tuple[UUID, UUID | None]]
+    *,
+    kind: KeyKind,
+    controller_id: UUID,
+    owners: Sequence[tuple[UUID, UUID | None]],
+    using: str = DEFAULT_DB_ALIAS,
 ) -> Sequence[UUID]:
-    """Make a data key for each owner `(owner id, subject id)`, in one statement; ids in the same order."""
-    kek_row = controller_key(controller_id)
-    kek, now, sealing = _kek(kek_row), clock.now(), _sealing.get()
-    rows = []
-    for owner_id, subject_id in owners:
-        key_id, key = uuid7(), os.urandom(KEY_BYTES)
-        wrapped = seal(kek, key, associated_data("crypto.datakey", owner_id, key_id))
-        rows.append(
-            DataKey(
-                id=key_id,
-                kind=kind,
-                controller_key=kek_row,
-                owner_id=owner_id,
-                subject_id=subject_id,
-                wrapped=wrapped,
-                created_at=now,
-            )
-        )
-        if sealing is not None:
-            sealing.hold(key_id, AESGCM(key))
-    DataKey.objects.bulk_create(rows)
-    return [row.id for row in rows]
+    """Make a data key for each owner `(owner id, subject id)`, in one statement; ids in the same order.
+
+    Made inside the data's transaction, they need not be fetched again to seal with.
+    """
+    keys = [os.urandom(KEY_BYTES) for _ in owners]
+    try:
+        with transaction.atomic(using=KEYS):
+            ids = _insert(kind, controller_id, owners, keys)
+    except IntegrityError:  # the controller's key was rotated in this moment: hang them on its successor
+        ids = _insert(kind, controller_id, owners, keys)
+    if connections[using].in_atomic_block:
+        ring = sealing_ring(using)
+        for key_id, key in zip(ids, keys, strict=True):
+            ring.hold(key_id, AESGCM(key))
+    return ids
 
 
 def controller_secrets_key(controller_id: UUID) -> UUID:
@@ -87,97 +70,101 @@ def controller_secrets_key(controller_id: UUID) -> UUID:
     return found.first() or create_data_key(kind=kind, controller_id=controller_id, owner_id=controller_id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Destruction:
-    """What was destroyed, and until when backups of the keys may still hold it."""
+class WrappedKey(NamedTuple):
+    """A data key as it is stored, ids as their 16 bytes."""
 
-    keys: int
-    backups_end_on: date
+    key_id: bytes
+    owner_id: bytes
+    controller_key_id: bytes
+    wrapped: bytes
+    previous: bytes | None
 
 
-def destroy_subject_keys(subject_id: UUID, *, kinds: Iterable[KeyKind] = (KeyKind.PROFILE,)) -> Destruction:
-    """Destroy a person's data keys, so that no value under them can ever be opened again; safe to repeat.
+def wrapped_keys(
+    key_ids: Collection[UUID],
+    *,
+    subject_id: UUID | None = None,
+    controller_id: UUID | None = None,
+    to_seal: bool = False,
+) -> Iterator[WrappedKey]:
+    """Fetch data keys in one query: of these ids those that exist, of this person and controller where one is given.
 
-    The row's bytes are overwritten (SQLite: secure_delete and a truncated write-ahead log; PostgreSQL: vacuum). The
-    tombstone states the day on which the last backup of the keys ends.
-
-    Raises: NotForgotten, when the bytes could not be overwritten yet; call it again.
-    Source: GDPR Art. 17(1); NIST SP 800-88 (cryptographic erase).
+    `to_seal` leaves out the retired ones.
     """
-    now = clock.now()
-    backups_end_on = now.date() + timedelta(days=settings.KEYS_BACKUP_DAYS)
-    with transaction.atomic(using=KEYS):
-        count, _ = DataKey.objects.filter(subject_id=subject_id, kind__in=list(kinds)).delete()
-        tombstone, _ = Tombstone.objects.get_or_create(
-            subject_id=subject_id, defaults={"destroyed_at": now, "backups_end_on": backups_end_on}
+    connection = connections[KEYS]
+    if connection.vendor == "postgresql":
+        conditions = "id = ANY(%s)"
+        arguments: list[Any] = [list(key_ids)]
+        if subject_id is not None:
+            conditions += " AND subject_id = %s"
+            arguments.append(subject_id)
+        if controller_id is not None:
+            conditions += " AND controller_key_id IN (SELECT id FROM crypto_controllerkey WHERE controller_id = %s)"
+            arguments.append(controller_id)
+        if to_seal:
+            conditions += " AND retired_at IS NULL"
+        # The conditions are the constants above.
+        statement = f"{_SELECT} WHERE {conditions}"
+        with binary_cursor(connection) as cursor:
+            cursor.execute(statement, arguments)
+            yield from map(WrappedKey._make, cursor.fetchall())
+        return
+    rows = DataKey.objects.filter(id__in=key_ids)
+    if subject_id is not None:
+        rows = rows.filter(subject_id=subject_id)
+    if controller_id is not None:
+        rows = rows.filter(controller_key__controller_id=controller_id)
+    if to_seal:
+        rows = rows.filter(retired_at=None)
+    for key_id, owner_id, controller_key_id, wrapped, previous in rows.values_list(
+        "id", "owner_id", "controller_key_id", "wrapped", "previous"
+    ):
+        yield WrappedKey(
+            key_id.bytes,
+            owner_id.bytes,
+            controller_key_id.bytes,
+            bytes(wrapped),
+            None if previous is None else bytes(previous),
         )
-    _forget_bytes()
-    return Destruction(keys=count, backups_end_on=tombstone.backups_end_on)
 
 
-def living_subject_keys(subject_id: UUID, *, kinds: Iterable[KeyKind]) -> int:
-    """How many data keys of a person still exist."""
-    return DataKey.objects.filter(subject_id=subject_id, kind__in=list(kinds)).count()
+def unwrap(key: WrappedKey) -> AESGCM:
+    """The cipher of a data key; for `Reading` and the sealing ring, which decide what may be done with it."""
+    return AESGCM(material(key, key.wrapped))
 
 
-def destroy_owner_keys(owner_ids: Iterable[UUID]) -> int:
-    """Destroy the data keys of requests that have ended, by the requests' ids; says how many. Safe to repeat.
-
-    Raises: NotForgotten, when the bytes could not be overwritten yet; call it again.
-    """
-    count, _ = DataKey.objects.filter(owner_id__in=list(owner_ids)).delete()
-    _forget_bytes()
-    return count
+def unwrap_all(key: WrappedKey) -> list[AESGCM]:
+    """The cipher of a data key and, while a rotation is not finished, the one from before it."""
+    return [AESGCM(material(key, wrapped)) for wrapped in (key.wrapped, key.previous) if wrapped is not None]
 
 
-def unwrap(rows: Iterable[DataKey]) -> dict[UUID, AESGCM]:
-    """Ciphers of data keys; for `Reading` and `Sealing`, which decide what may be done with them."""
-    ciphers = {}
-    for row in rows:
-        associated = associated_data("crypto.datakey", row.owner_id, row.id)
-        ciphers[row.id] = AESGCM(open_sealed(_kek(row.controller_key), bytes(row.wrapped), associated))
-    return ciphers
+def material(key: WrappedKey, wrapped: bytes) -> bytes:
+    """A data key's own bytes, for rotations and files. Raises: WrongPlace; RootKeyUnavailable."""
+    return open_sealed(kek(key.controller_key_id), wrapped, _PREFIX + key.owner_id + key.key_id)
 
 
-def index_key(controller_id: UUID, field: str) -> bytes:
-    """The key of the blind index over a controller's `field`, made at its first use; 32 bytes."""
-    kek_row = controller_key(controller_id)
-    kek = _kek(kek_row)
-    row = IndexKey.objects.filter(controller_key=kek_row, field=field, version=1).first()
-    if row is None:
-        place = f"crypto.indexkey.{field}"
-        key_id = uuid7()
-        wrapped = seal(kek, os.urandom(KEY_BYTES), associated_data(place, controller_id, key_id))
-        new = IndexKey(id=key_id, controller_key=kek_row, field=field, wrapped=wrapped, created_at=clock.now())
-        IndexKey.objects.bulk_create([new], ignore_conflicts=True)
-        row = IndexKey.objects.get(controller_key=kek_row, field=field, version=1)
-    return open_sealed(kek, bytes(row.wrapped), associated_data(f"crypto.indexkey.{field}", controller_id, row.id))
+def wrap(key: WrappedKey, own_bytes: bytes, *, controller_key_id: bytes) -> bytes:
+    """A data key wrapped by this controller key, for rotations."""
+    return seal(kek(controller_key_id), own_bytes, _PREFIX + key.owner_id + key.key_id)
 
 
-class Sealing:
-    """Holds ciphers while one operation seals many values, so that each key is unwrapped once; it opens nothing."""
+class SealingRing:
+    """The keys that one transaction of the data seals with, each unwrapped once; it opens nothing for its callers."""
 
     def __init__(self) -> None:
         self._ciphers: dict[UUID, AESGCM] = {}
-
-    def __enter__(self) -> Self:
-        self._token = _sealing.set(self)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        _sealing.reset(self._token)
-        self._ciphers.clear()
+        self._index_keys: dict[tuple[UUID, str], IndexKeys] = {}
 
     def hold(self, key_id: UUID, cipher: AESGCM) -> None:
-        """Remember a cipher until the end of the operation."""
+        """Remember a cipher until the end of the transaction."""
         self._ciphers[key_id] = cipher
 
     def prefetch(self, key_ids: Iterable[UUID]) -> None:
         """Fetch many keys in one query."""
         missing = set(key_ids) - self._ciphers.keys()
-        self._ciphers.update(unwrap(DataKey.objects.filter(id__in=missing).select_related("controller_key")))
+        if missing:
+            for key in wrapped_keys(missing, to_seal=True):
+                self._ciphers[UUID(bytes=key.key_id)] = unwrap(key)
 
     def cipher(self, key_id: UUID) -> AESGCM:
         """The cipher of a key. Raises: KeyDestroyed."""
@@ -188,37 +175,60 @@ class Sealing:
         except KeyError:
             raise KeyDestroyed(key_id) from None
 
+    def index_keys(self, controller_id: UUID, field: str) -> IndexKeys:
+        """The keys of a blind index as they are in this transaction."""
+        place = (controller_id, field)
+        if place not in self._index_keys:
+            self._index_keys[place] = index_keys(controller_id, field)
+        return self._index_keys[place]
 
-_sealing: ContextVar[Sealing | None] = ContextVar("sealing", default=None)
-
-
-def seal_value(plaintext: bytes, *, place: str, row_id: UUID, key_id: UUID) -> bytes:
-    """Seal one value for its place. Raises: KeyDestroyed."""
-    cipher = (_sealing.get() or Sealing()).cipher(key_id)
-    return seal(cipher, plaintext, associated_data(place, row_id, key_id))
-
-
-def _kek_context(key_id: UUID, controller_id: UUID) -> bytes:
-    return b"controller key\x00" + key_id.bytes + controller_id.bytes
-
-
-def _kek(row: ControllerKey) -> AESGCM:
-    with _held_lock:
-        until, cipher = _held.get(row.id, (0.0, None))
-        if cipher is None or until < time.monotonic():
-            cipher = AESGCM(provider().unwrap(bytes(row.wrapped), _kek_context(row.id, row.controller_id)))
-            _held[row.id] = (time.monotonic() + settings.KEK_HOLD_SECONDS, cipher)
-    return cipher
+    def forget(self) -> None:
+        """Drop every key."""
+        self._ciphers.clear()
+        self._index_keys.clear()
 
 
-def _forget_bytes() -> None:
+_rings: WeakKeyDictionary[BaseDatabaseWrapper, ReferenceType[SealingRing]] = WeakKeyDictionary()
+
+
+def sealing_ring(using: str = DEFAULT_DB_ALIAS) -> SealingRing:
+    """The keys of the caller's transaction of the data; they are forgotten when it commits or rolls back.
+
+    Raises: SealedOutsideTransaction.
+    """
+    ensure_begun(using)
+    connection = connections[using]
+    known = _rings.get(connection)
+    ring = known() if known else None
+    if ring is None:
+        ring = SealingRing()
+        # The only lasting reference: committing calls and drops it, rolling back drops it.
+        transaction.on_commit(ring.forget, using=using)
+        _rings[connection] = ref(ring)
+    return ring
+
+
+def seal_value(plaintext: bytes, *, place: str, row_id: UUID, key_id: UUID, using: str = DEFAULT_DB_ALIAS) -> bytes:
+    """Seal one value for its place, inside a transaction. Raises: KeyDestroyed; SealedOutsideTransaction."""
+    return seal(sealing_ring(using).cipher(key_id), plaintext, associated_data(place, row_id, key_id))
+
+
+def _insert(
+    kind: KeyKind, controller_id: UUID, owners: Sequence[tuple[UUID, UUID | None]], keys: Sequence[bytes]
+) -> Sequence[UUID]:
+    wrapper, now = controller_key(controller_id), clock.now()
+    cipher, ids = kek(wrapper.id.bytes), [uuid7() for _ in owners]
+    nonces = os.urandom(12 * len(keys))  # one call for all of them
+    rows = []
+    for at, ((owner_id, subject_id), key_id, key) in enumerate(zip(owners, ids, keys, strict=True)):
+        nonce = nonces[12 * at : 12 * at + 12]
+        wrapped = VERSION + nonce + cipher.encrypt(nonce, key, _PREFIX + owner_id.bytes + key_id.bytes)
+        rows.append((key_id, kind.value, wrapper.id, owner_id, subject_id, wrapped, now))
     connection = connections[KEYS]
-    if connection.in_atomic_block:
-        return  # only in tests: both databases refuse this inside a transaction
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            is_busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if is_busy:
-                raise NotForgotten("somebody reads the keys database at this moment; what called this tries again")
-        else:
-            cursor.execute("VACUUM crypto_datakey")
+    columns = ("id", "kind", "controller_key_id", "owner_id", "subject_id", "wrapped", "created_at")
+    if connection.vendor == "postgresql" and len(rows) > 1:
+        types = ("uuid", "varchar", "uuid", "uuid", "uuid", "bytea", "timestamptz")
+        copy_in(connection, DataKey._meta.db_table, columns, types, rows)
+    else:
+        DataKey.objects.bulk_create([DataKey(**dict(zip(columns, row, strict=True))) for row in rows])
+    return ids

@@ -3,43 +3,69 @@
 from django.db import models
 from uuid_utils.compat import uuid7
 
-from identity_privacy.crypto.terms import KeyKind, SigningUse
+from identity_privacy.crypto.terms import IndexKeyState, KeyKind, SigningUse
 
 
 class ControllerKey(models.Model):
-    """A controller's key-encryption key (KEK), wrapped by the root key."""
+    """A controller's key-encryption key (KEK), wrapped by the root key; while it is rotated there are two."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    controller_id = models.UUIDField(unique=True)
+    controller_id = models.UUIDField()
     wrapped = models.BinaryField()
     created_at = models.DateTimeField()
+    retired_at = models.DateTimeField(null=True, help_text="Since when new keys hang on its successor")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["controller_id"], condition=models.Q(retired_at=None), name="one_current_key_per_controller"
+            ),
+        )
 
 
 class DataKey(models.Model):
-    """A data key (DEK), wrapped by its controller's KEK; deleting the row is what erases the values under it."""
+    """A data key (DEK), wrapped by its controller's KEK; deleting the row is what erases the values under it.
+
+    It keeps its id when it is rotated: `previous` holds the material from before until every value is sealed anew.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=32, choices=KeyKind)
-    controller_key = models.ForeignKey(ControllerKey, on_delete=models.PROTECT, related_name="+")
+    # Without an index of its own: only a rotation asks by it, and that walks the table anyway.
+    controller_key = models.ForeignKey(ControllerKey, on_delete=models.PROTECT, related_name="+", db_index=False)
     owner_id = models.UUIDField(db_index=True, help_text="What it is for: a profile, a request, a controller")
     subject_id = models.UUIDField(null=True, db_index=True, help_text="The person whose values it seals, if one")
     wrapped = models.BinaryField()
+    previous = models.BinaryField(null=True, help_text="The material before a rotation that is not finished")
+    retired_at = models.DateTimeField(null=True, help_text="Since when nothing new is sealed under it")
     created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (
+            models.Index(fields=["id"], condition=models.Q(previous__isnull=False), name="data_keys_in_rotation"),
+        )
 
 
 class IndexKey(models.Model):
-    """The key of a blind index, one per controller and field, wrapped by the controller's KEK."""
+    """The key of a blind index, one per controller and field; while it is rotated there are two versions."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    controller_id = models.UUIDField()
     controller_key = models.ForeignKey(ControllerKey, on_delete=models.PROTECT, related_name="+")
     field = models.CharField(max_length=64)
     version = models.PositiveSmallIntegerField(default=1)
+    state = models.CharField(max_length=16, choices=IndexKeyState, default=IndexKeyState.CURRENT)
     wrapped = models.BinaryField()
     created_at = models.DateTimeField()
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=["controller_key", "field", "version"], name="one_index_key_per_version"),
+            models.UniqueConstraint(fields=["controller_id", "field", "version"], name="one_index_key_per_version"),
+            models.UniqueConstraint(
+                fields=["controller_id", "field"],
+                condition=models.Q(state=IndexKeyState.CURRENT),
+                name="one_current_index_key",
+            ),
         )
 
 
@@ -68,3 +94,22 @@ class Tombstone(models.Model):
     subject_id = models.UUIDField(unique=True)
     destroyed_at = models.DateTimeField()
     backups_end_on = models.DateField()
+
+
+class Incident(models.Model):
+    """A stored value that did not open: which place, and who read it; the audit log takes it over from here.
+
+    It stands in the keys database because the failure usually rolls the data's transaction back.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    at = models.DateTimeField()
+    code = models.CharField(max_length=32, help_text="The error's code")
+    place = models.CharField(max_length=100)
+    row_id = models.UUIDField()
+    key_id = models.UUIDField()
+    actor_kind = models.CharField(max_length=16)
+    actor_id = models.CharField(max_length=64)
+    purpose = models.CharField(max_length=100)
+    controller_id = models.UUIDField(null=True)
+    subject_id = models.UUIDField(null=True)

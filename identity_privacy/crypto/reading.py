@@ -1,23 +1,28 @@
 """Opening personal data: only inside a Reading, which says who reads whose data for which purpose."""
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Collection, Iterable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Final, Self, TypeAlias
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from identity_privacy import clock
 from identity_privacy.actors import Actor
-from identity_privacy.crypto.errors import KeyDestroyed, OpenedWithoutReading
-from identity_privacy.crypto.keys import unwrap
-from identity_privacy.crypto.models import DataKey
+from identity_privacy.crypto.errors import KeyDestroyed, OpenedWithoutReading, UnreadableSeal, WrongPlace
+from identity_privacy.crypto.keys import unwrap, unwrap_all, wrapped_keys
+from identity_privacy.crypto.models import DataKey, Incident
 from identity_privacy.crypto.seal import associated_data, open_sealed
+from identity_privacy.errors import IntegrityFailure
 
 Witness: TypeAlias = Callable[["Reading"], None]
 
 _witnesses: list[Witness] = []
+# A batch over millions of people keeps the keys of the latest ones only.
+MAX_KEYS: Final = 10_000
 
 
 def witnessed_by(witness: Witness) -> None:
@@ -44,53 +49,102 @@ class Reading:
     reason: str
     controller_id: UUID | None = None
     what: str = "personal_data"
-    _ciphers: dict[UUID, AESGCM] = field(default_factory=dict, init=False, repr=False)
+    # By the 16 bytes of the key's id: hashing and comparing UUIDs costs more than opening a value.
+    ciphers: dict[bytes, AESGCM] = field(default_factory=dict, init=False, repr=False)
     _token: Token["Reading | None"] | None = field(default=None, init=False, repr=False)
 
     def __enter__(self) -> Self:
         for witness in _witnesses:
             witness(self)
-        self._token = _active.set(self)
+        self._token = active.set(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._token is not None:
-            _active.reset(self._token)
-        self._ciphers.clear()
+            active.reset(self._token)
+        self.ciphers.clear()
 
     def prefetch(self, key_ids: Iterable[UUID]) -> None:
         """Fetch the keys of many rows in one query, so that a list costs none per row."""
-        missing = set(key_ids) - self._ciphers.keys()
-        keys = DataKey.objects.filter(id__in=missing).select_related("controller_key")
-        if self.subject_id is not None:
-            keys = keys.filter(subject_id=self.subject_id)
-        if self.controller_id is not None:
-            keys = keys.filter(controller_key__controller_id=self.controller_id)
-        self._ciphers.update(unwrap(keys))
+        missing = {key_id for key_id in set(key_ids) if key_id.bytes not in self.ciphers}
+        if not missing:
+            return
+        if len(self.ciphers) + len(missing) > MAX_KEYS:
+            self.ciphers.clear()
+        for key in wrapped_keys(missing, subject_id=self.subject_id, controller_id=self.controller_id):
+            self.ciphers[key.key_id] = unwrap(key)
 
-    def cipher(self, key_id: UUID) -> AESGCM:
-        """The cipher of one key. Raises: KeyDestroyed; OpenedWithoutReading, for a person whom this does not cover."""
-        if key_id not in self._ciphers:
-            self.prefetch([key_id])
-        if key_id not in self._ciphers:
-            if DataKey.objects.filter(id=key_id).exists():
-                raise OpenedWithoutReading("this Reading does not cover this person or controller")
-            raise KeyDestroyed(key_id)
-        return self._ciphers[key_id]
+    def cipher(self, key_id: UUID, *, beside: Collection[UUID] = ()) -> AESGCM:
+        """The cipher of one key; where it must be fetched, those of the rows `beside` come in the same query.
 
-    def open(self, sealed: bytes, *, place: str, row_id: UUID, key_id: UUID) -> bytes:
-        """Open one value. Raises: KeyDestroyed; OpenedWithoutReading; WrongPlace."""
-        return open_sealed(self.cipher(key_id), sealed, associated_data(place, row_id, key_id))
+        Raises: KeyDestroyed; OpenedWithoutReading, for a person whom this does not cover.
+        """
+        found = self.ciphers.get(key_id.bytes)
+        if found is not None:
+            return found
+        self.prefetch((key_id, *beside))
+        found = self.ciphers.get(key_id.bytes)
+        if found is not None:
+            return found
+        if DataKey.objects.filter(id=key_id).exists():
+            raise OpenedWithoutReading("this Reading does not cover this person or controller")
+        raise KeyDestroyed(key_id)
+
+    def open(self, sealed: bytes, *, place: str, row_id: UUID, key_id: UUID, beside: Collection[UUID] = ()) -> bytes:
+        """Open one value. Raises: KeyDestroyed; OpenedWithoutReading; WrongPlace; UnreadableSeal."""
+        associated = associated_data(place, row_id, key_id)
+        try:
+            try:
+                return open_sealed(self.cipher(key_id, beside=beside), sealed, associated)
+            except WrongPlace:
+                return self._open_rotated(sealed, associated, key_id)
+        except (WrongPlace, UnreadableSeal) as error:
+            self.report(error, place=place, row_id=row_id, key_id=key_id)
+            raise
+
+    def ciphers_now(self, key_id: UUID) -> list[AESGCM]:
+        """The cipher of a key as it stands now and, while it is rotated, the one from before.
+
+        Raises: KeyDestroyed; OpenedWithoutReading.
+        """
+        self.ciphers.pop(key_id.bytes, None)
+        self.cipher(key_id)  # says why, where there is none
+        for key in wrapped_keys([key_id], subject_id=self.subject_id, controller_id=self.controller_id):
+            return unwrap_all(key)
+        raise KeyDestroyed(key_id)
+
+    def report(self, error: IntegrityFailure, *, place: str, row_id: UUID, key_id: UUID) -> None:
+        """Note that a value did not open, for the audit log; the error is raised all the same."""
+        # In the keys database, whose transaction is not the one that this error is about to roll back.
+        Incident.objects.create(
+            at=clock.now(),
+            code=error.code,
+            place=place,
+            row_id=row_id,
+            key_id=key_id,
+            actor_kind=self.actor.kind.value,
+            actor_id=self.actor.id,
+            purpose=self.purpose,
+            controller_id=self.controller_id,
+            subject_id=self.subject_id,
+        )
+
+    def _open_rotated(self, sealed: bytes, associated: bytes, key_id: UUID) -> bytes:
+        """Open a value whose key was, or is being, rotated since this Reading fetched it. Raises: WrongPlace."""
+        for cipher in self.ciphers_now(key_id):
+            with contextlib.suppress(WrongPlace):
+                return open_sealed(cipher, sealed, associated)
+        raise WrongPlace
 
 
-_active: ContextVar[Reading | None] = ContextVar("reading", default=None)
+active: ContextVar[Reading | None] = ContextVar("reading", default=None)
 
 
 def active_reading() -> Reading:
     """The Reading that surrounds the caller. Raises: OpenedWithoutReading."""
-    reading = _active.get()
+    reading = active.get()
     if reading is None:
         raise OpenedWithoutReading("open sealed values inside `with Reading(actor=…, purpose=…, …):`")
     return reading

@@ -32,9 +32,14 @@ NONCE_BYTES = 12
 OVERHEAD_BYTES = 1 + NONCE_BYTES + 16
 
 
+def place_prefix(place: str) -> bytes:
+    """The part of the associated data that all values of one place share."""
+    return place.encode("ascii") + b"\x00"
+
+
 def associated_data(place: str, row_id: UUID, key_id: UUID) -> bytes:
     """What binds a value to its place: place name, row and data key."""
-    return b"".join((place.encode("ascii"), b"\x00", row_id.bytes, key_id.bytes))
+    return b"".join((place_prefix(place), row_id.bytes, key_id.bytes))
 
 
 def seal(cipher: AESGCM, plaintext: bytes, associated: bytes) -> bytes:

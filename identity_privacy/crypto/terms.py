@@ -17,3 +17,11 @@ class SigningUse(TextChoices):
     CHECKPOINT = "checkpoint"  # the audit log's checkpoints
     CERTIFICATE = "certificate"  # completion certificates
     WEBHOOK = "webhook"  # messages to linked systems (v1a)
+
+
+class IndexKeyState(TextChoices):
+    """Where a blind index's key stands; look-ups ask under every key that there is."""
+
+    CURRENT = "current"  # the index column is under it
+    FILLING = "filling"  # its successor: writers fill the next-index column under it, and so does the rotation
+    TAKING_OVER = "taking_over"  # the next-index column is full: writers write both columns under it

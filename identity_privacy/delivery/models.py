@@ -5,14 +5,14 @@ from uuid_utils.compat import uuid7
 
 from identity_privacy.access.models import Controller
 from identity_privacy.crypto.fields import EncryptedJSONField, EncryptedTextField
+from identity_privacy.crypto.rows import SealedModel
 from identity_privacy.delivery.querysets import LinkQuerySet, MessageQuerySet, SystemQuerySet
 from identity_privacy.delivery.terms import AttemptOutcome, Channel, MessageState, Priority, SystemKind
 
 
-class System(models.Model):
+class System(SealedModel):
     """A linked system: somewhere else where a controller keeps data about its customers."""
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     controller = models.ForeignKey(Controller, on_delete=models.PROTECT)
     code = models.SlugField(help_text="Its name in settings, imports and the API; never changed")
     name = models.CharField(max_length=120, help_text="As customers read it")
@@ -23,7 +23,6 @@ class System(models.Model):
     outbound_secret = EncryptedTextField(place="delivery.system.outbound_secret", null=True)
     inbound_secret = EncryptedTextField(place="delivery.system.inbound_secret", null=True)
     public_key = models.CharField(max_length=64, blank=True, help_text="Its Ed25519 key, whpk_…, if it signs with one")
-    data_key_id = models.UUIDField(help_text="The key of the controller's secrets")
     categories = models.JSONField(default=list, help_text="Codes of the data categories that it may hold")
     after = models.JSONField(default=list, help_text="Codes of the systems that must have answered before it is asked")
     recheck_after_days = models.PositiveSmallIntegerField(default=30)
@@ -50,15 +49,13 @@ class System(models.Model):
         return self.name
 
 
-class Link(models.Model):
+class Link(SealedModel):
     """That a system knows a person, and by what: our pairwise pseudonym for them, and its own account id."""
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     system = models.ForeignKey(System, on_delete=models.PROTECT, related_name="links")
     subject_id = models.UUIDField(db_index=True)
     pairwise_id = models.UUIDField(unique=True, help_text="The person's pseudonym towards this system alone")
     account_id = EncryptedTextField(place="delivery.link.account_id")
-    data_key_id = models.UUIDField()
 
     objects = LinkQuerySet.as_manager()
 
@@ -66,17 +63,15 @@ class Link(models.Model):
         constraints = (models.UniqueConstraint(fields=["system", "subject_id"], name="one_link_per_person_and_system"),)
 
 
-class Message(models.Model):
+class Message(SealedModel):
     """One row of the outbox, written in the transaction of the change that caused it; kept after it was delivered."""
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     controller = models.ForeignKey(Controller, on_delete=models.PROTECT)
     system = models.ForeignKey(System, on_delete=models.PROTECT, null=True, related_name="messages")
     channel = models.CharField(max_length=16, choices=Channel)
     topic = models.CharField(max_length=64)
     about_id = models.UUIDField(null=True, db_index=True, help_text="The row of an upper floor that it is about")
     subject_id = models.UUIDField(null=True, db_index=True)
-    data_key_id = models.UUIDField()
     body = EncryptedJSONField(place="delivery.message.body")
     priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.NORMAL)
     state = models.CharField(max_length=16, choices=MessageState, default=MessageState.PENDING)

@@ -5,15 +5,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
+from identity_privacy.crypto.querysets import SealedQuerySet
 from identity_privacy.delivery.terms import MessageState
 
 if TYPE_CHECKING:
     from identity_privacy.delivery.models import Link, Message, System  # noqa: F401  # names for the type arguments
 
 
-class SystemQuerySet(QuerySet["System"]):
+class SystemQuerySet(SealedQuerySet["System"]):
     """Linked systems."""
 
     def of(self, controller_id: UUID) -> Self:
@@ -25,7 +26,7 @@ class SystemQuerySet(QuerySet["System"]):
         return self.filter(is_active=True)
 
 
-class LinkQuerySet(QuerySet["Link"]):
+class LinkQuerySet(SealedQuerySet["Link"]):
     """Links of people to systems."""
 
     def of_subject(self, subject_id: UUID) -> Self:
@@ -33,7 +34,7 @@ class LinkQuerySet(QuerySet["Link"]):
         return self.filter(subject_id=subject_id).select_related("system")
 
 
-class MessageQuerySet(QuerySet["Message"]):
+class MessageQuerySet(SealedQuerySet["Message"]):
     """The outbox."""
 
     def of(self, controller_id: UUID) -> Self:

@@ -18,8 +18,8 @@ from identity_privacy import clock
 from identity_privacy.access.models import Controller
 from identity_privacy.actors import Actor
 from identity_privacy.audit.services import record
-from identity_privacy.crypto.blind_index import BlindIndexer
-from identity_privacy.crypto.keys import Sealing, create_data_keys
+from identity_privacy.crypto.blind_index import blind_indexes, normalise
+from identity_privacy.crypto.keys import create_data_keys
 from identity_privacy.crypto.terms import KeyKind
 from identity_privacy.delivery.models import System
 from identity_privacy.delivery.services import NewLink, link_subjects
@@ -44,11 +44,11 @@ class ImportReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Candidate:
-    """A row that can be read, with the blind indexes of its identifiers."""
+    """A row that can be read."""
 
     row: Row
-    record_index: bytes
-    identifiers: tuple[tuple[IdentifierKind, str, bytes], ...]
+    source_id: str
+    identifiers: tuple[tuple[IdentifierKind, str], ...]
 
 
 @transaction.atomic
@@ -121,10 +121,8 @@ class _Importer:
         definitions: Mapping[str, AttributeDefinition],
     ) -> None:
         self._actor, self._controller, self._mapping, self._definitions = actor, controller, mapping, definitions
-        kinds = {*mapping.identifiers, IdentifierKind.SOURCE_RECORD}
-        self._indexers = {kind: BlindIndexer(controller.id, kind) for kind in kinds}
         self._systems = {row.code: row for row in System.objects.filter(controller=controller, code__in=mapping.links)}
-        self._lines: dict[bytes, int] = {}
+        self._lines: dict[str, int] = {}
         if missing := mapping.links.keys() - self._systems.keys():
             raise MappingInvalid(f"no linked system {', '.join(sorted(missing))}", field="links")
 
@@ -137,7 +135,7 @@ class _Importer:
                 text = ",".join(row.values.values())
                 report.rejected.append(BadRow(line=row.line, reason=f"{error.field}: {error}", text=text))
             else:
-                self._lines[candidate.record_index] = row.line
+                self._lines[candidate.source_id] = row.line
                 yield candidate
 
     def take_in(self, candidates: list[_Candidate]) -> int:
@@ -151,34 +149,29 @@ class _Importer:
 
     def _candidate(self, row: Row) -> _Candidate:
         record_id = record_id_of(row, self._mapping)
-        source_id = f"{self._mapping.source}:{record_id}"
-        record_index = self._indexers[IdentifierKind.SOURCE_RECORD].of(source_id)
-        if record_index in self._lines:
-            message = f"stands already on line {self._lines[record_index]}"
+        source_id = normalise(IdentifierKind.SOURCE_RECORD, f"{self._mapping.source}:{record_id}")
+        if source_id in self._lines:
+            message = f"stands already on line {self._lines[source_id]}"
             raise RowInvalid(message, field=self._mapping.record_id)
-        identifiers = [(IdentifierKind.SOURCE_RECORD, source_id, record_index)]
+        identifiers = [(IdentifierKind.SOURCE_RECORD, source_id)]
         for kind, column in self._mapping.identifiers.items():
             if value := value_of(row, column):
-                identifiers.append((kind, value, self._indexers[kind].of(value)))
-        return _Candidate(row=row, record_index=record_index, identifiers=tuple(identifiers))
+                normalise(kind, value)  # refuse the row here, with its line, rather than the chunk when it is written
+                identifiers.append((kind, value))
+        return _Candidate(row=row, source_id=source_id, identifiers=tuple(identifiers))
 
     def _write(self, candidates: list[_Candidate]) -> int:
-        indexes = [candidate.record_index for candidate in candidates]
-        known = Identifier.objects.filter(
-            controller=self._controller, kind=IdentifierKind.SOURCE_RECORD, index__in=indexes
-        )
-        known_indexes = {bytes(index) for index in known.values_list("index", flat=True)}
-        new = [candidate for candidate in candidates if candidate.record_index not in known_indexes]
+        kind, controller_id = IdentifierKind.SOURCE_RECORD, self._controller.id
+        hashes = [set(blind_indexes(controller_id, kind, candidate.source_id)) for candidate in candidates]
+        known = Identifier.objects.filter(controller=self._controller, kind=kind, index__in=set().union(*hashes))
+        known_hashes = {bytes(index) for index in known.values_list("index", flat=True)}
+        new = [candidate for candidate, own in zip(candidates, hashes, strict=True) if not own & known_hashes]
         if not new:
             return 0
         ids = [uuid7() for _ in new]
-        with Sealing():
-            keys = create_data_keys(
-                kind=KeyKind.PROFILE, controller_id=self._controller.id, owners=[(one, one) for one in ids]
-            )
-            profiles = [self._profile(subject_id, key_id) for subject_id, key_id in zip(ids, keys, strict=True)]
-            with transaction.atomic():
-                self._insert(new, profiles)
+        keys = create_data_keys(kind=KeyKind.PROFILE, controller_id=controller_id, owners=[(one, one) for one in ids])
+        with transaction.atomic():
+            self._insert(new, [self._profile(one, key_id) for one, key_id in zip(ids, keys, strict=True)])
         return len(new)
 
     def _insert(self, new: list[_Candidate], profiles: list[Profile]) -> None:
@@ -216,14 +209,13 @@ class _Importer:
         )
 
     def _identifiers(self, candidate: _Candidate, profile: Profile) -> Iterator[Identifier]:
-        for kind, value, index in candidate.identifiers:
+        for kind, value in candidate.identifiers:
             yield Identifier(
                 controller=self._controller,
                 profile=profile,
                 data_key_id=profile.data_key_id,
                 kind=kind,
                 value=value,
-                index=index,
                 source=self._mapping.source,
                 is_exclusive=kind is IdentifierKind.SOURCE_RECORD,
                 recorded_at=profile.created_at,

@@ -110,4 +110,4 @@ def test_the_page_of_a_message_shows_its_tries(browser: Client, dead_letter: Mes
 
 
 def _state(message: Message) -> str:
-    return Message.objects.values_list("state", flat=True).get(pk=message.pk)
+    return Message.objects.get(pk=message.pk).state

@@ -15,7 +15,7 @@ from identity_privacy import clock
 from identity_privacy.access.models import Controller
 from identity_privacy.audit.models import Entry
 from identity_privacy.celery import app
-from identity_privacy.crypto.keys import destroy_subject_keys
+from identity_privacy.crypto.destruction import destroy_subject_keys
 from identity_privacy.crypto.reading import Reading
 from identity_privacy.crypto.signing import current_public_key
 from identity_privacy.crypto.terms import SigningUse

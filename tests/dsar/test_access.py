@@ -14,8 +14,8 @@ from dsar.models import SubjectRequest
 from dsar.packages import as_csv, open_package, package_path
 from dsar.services import answer_due, carry_out, fulfil_due, fulfilment
 from dsar.terms import Outcome, RequestKind, RequestState, TaskState
+from identity_privacy.crypto.destruction import destroy_subject_keys
 from identity_privacy.crypto.errors import KeyDestroyed, OpenedWithoutReading, UnreadableSeal, WrongPlace
-from identity_privacy.crypto.keys import destroy_subject_keys
 from identity_privacy.crypto.terms import KeyKind
 from identity_privacy.delivery.models import Message
 from identity_privacy.subject_data import Section

@@ -21,8 +21,8 @@ from dsar.terms import Channel, Check, EvidenceKind, Outcome, RequestKind, Reque
 from identity_privacy.access.models import User
 from identity_privacy.actors import Actor
 from identity_privacy.audit.models import Entry
+from identity_privacy.crypto.destruction import Destruction, destroy_subject_keys
 from identity_privacy.crypto.errors import KeyDestroyed
-from identity_privacy.crypto.keys import Destruction, destroy_subject_keys
 from identity_privacy.crypto.models import DataKey, Tombstone
 from identity_privacy.crypto.terms import KeyKind
 from identity_privacy.delivery.models import Link, Message

@@ -45,7 +45,7 @@ def sealed_columns(request: SubjectRequest) -> list[str]:
         f"{type(row).__name__}.{field.name}"
         for row in rows
         for field in row._meta.get_fields()
-        if isinstance(field, EncryptedField) and row.__dict__[field.attname] is not None
+        if isinstance(field, EncryptedField) and field.value_from_object(row) is not None
     ]
 
 

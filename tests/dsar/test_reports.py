@@ -39,7 +39,8 @@ def task(request_of_alice: SubjectRequest) -> Task:
 
 
 def stored(task: Task) -> tuple[object, ...]:
-    return Task.objects.filter(id=task.id).values_list("state", "outcome", "counts", "reported_at").get()
+    row = Task.objects.get(id=task.id)
+    return row.state, row.outcome, row.counts, row.reported_at
 
 
 def entries_about(task: Task) -> list[str]:

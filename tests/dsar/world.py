@@ -103,7 +103,7 @@ def sealed_values(subject_id: UUID) -> list[tuple[str, UUID, UUID, bytes]]:
     for label in ("profiles.Identifier", "profiles.Attribute"):
         model = apps.get_model(label)
         for row in model._default_manager.filter(profile_id=subject_id):
-            value = row.__dict__["value"]
+            value = model._meta.get_field("value").value_from_object(row)
             assert isinstance(value, Sealed)
             found.append((model._meta.get_field("value").place, row.id, row.data_key_id, value.sealed))
     return found

@@ -12,7 +12,7 @@ import pytest
 DESTROY = """
 import django; django.setup()
 from uuid import UUID
-from identity_privacy.crypto.keys import destroy_subject_keys
+from identity_privacy.crypto.destruction import destroy_subject_keys
 from identity_privacy.crypto.errors import NotForgotten
 try:
     destroy_subject_keys(UUID(int=1))

@@ -8,7 +8,6 @@ from django.db import transaction
 
 from identity_privacy.actors import Actor
 from identity_privacy.audit.services import record
-from identity_privacy.crypto.keys import Sealing
 from identity_privacy.delivery.models import Link, System
 
 _BATCH = 500
@@ -46,11 +45,7 @@ def link_subjects(*, actor: Actor, system: System, links: Sequence[NewLink]) -> 
         for new in wanted.values()
         if new.subject_id not in known
     ]
-    with Sealing() as sealing:
-        for start in range(0, len(rows), _BATCH):
-            batch = rows[start : start + _BATCH]
-            sealing.prefetch(row.data_key_id for row in batch)
-            Link.objects.bulk_create(batch)
+    Link.objects.bulk_create(rows, batch_size=_BATCH)
     record(
         actor=actor,
         action="links.added",

@@ -71,8 +71,7 @@ def reseal_pending(*, subject_id: UUID, data_key_id: UUID) -> int:
     """
     rows = list(Message.objects.select_for_update().filter(subject_id=subject_id, state=MessageState.PENDING))
     for message in rows:
-        message.body = dict(message.body)  # opened under the old key, sealed under the new one at save
-        message.data_key_id = data_key_id
+        message.reseal_under(data_key_id)
         message.save(update_fields=["body", "data_key_id"])
     return len(rows)
 

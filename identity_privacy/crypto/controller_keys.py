@@ -1,0 +1,67 @@
+"""A controller's key-encryption key: made at its first use, wrapped by the root key, held unwrapped for a while."""
+
+import os
+from uuid import UUID
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.db import transaction
+from uuid_utils.compat import uuid7
+
+from identity_privacy import clock
+from identity_privacy.crypto.held import Held
+from identity_privacy.crypto.models import ControllerKey
+from identity_privacy.crypto.providers import KEY_BYTES, RootKeyProvider, provider
+from identity_privacy.crypto.router import KEYS
+
+_held: Held[bytes, AESGCM] = Held()
+
+
+def controller_key(controller_id: UUID) -> ControllerKey:
+    """The controller's current key, made at its first use. Raises: RootKeyUnavailable."""
+    current = ControllerKey.objects.filter(controller_id=controller_id, retired_at=None)
+    found = current.first()
+    if found is not None:
+        return found
+    # Wrapped inside the transaction: a rotation of the root key waits for it before it looks for what is left.
+    with transaction.atomic(using=KEYS):
+        # Two processes may both come first: the unique controller decides, and both use the winner's.
+        ControllerKey.objects.bulk_create([new_controller_key(controller_id)], ignore_conflicts=True)
+    return current.get()
+
+
+def new_controller_key(controller_id: UUID) -> ControllerKey:
+    """An unsaved controller key of fresh random bytes. Raises: RootKeyUnavailable."""
+    key_id = uuid7()
+    wrapped = provider().wrap(os.urandom(KEY_BYTES), _context(key_id, controller_id))
+    return ControllerKey(id=key_id, controller_id=controller_id, wrapped=wrapped, created_at=clock.now())
+
+
+def unwrap_controller_key(row: ControllerKey, root: RootKeyProvider) -> bytes:
+    """A controller key's bytes, for a rotation of the root key. Raises: RootKeyUnavailable; WrongPlace."""
+    return root.unwrap(bytes(row.wrapped), _context(row.id, row.controller_id))
+
+
+def wrap_controller_key(row: ControllerKey, key: bytes, root: RootKeyProvider) -> bytes:
+    """A controller key wrapped anew, for a rotation of the root key. Raises: RootKeyUnavailable."""
+    return root.wrap(key, _context(row.id, row.controller_id))
+
+
+def kek(key_id: bytes) -> AESGCM:
+    """The cipher of a controller key by the 16 bytes of its id, held for `KEK_HOLD_SECONDS`.
+
+    Raises: RootKeyUnavailable, when it is not held and the root key cannot be had; WrongPlace.
+    """
+
+    def fetch() -> AESGCM:
+        return AESGCM(unwrap_controller_key(ControllerKey.objects.get(id=UUID(bytes=key_id)), provider()))
+
+    return _held.get(key_id, fetch)
+
+
+def forget_held_keys() -> None:
+    """Ask the root key's provider anew at the next use; for rotations and tests."""
+    _held.forget()
+
+
+def _context(key_id: UUID, controller_id: UUID) -> bytes:
+    return b"controller key\x00" + key_id.bytes + controller_id.bytes

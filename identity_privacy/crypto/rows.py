@@ -1,0 +1,127 @@
+"""The base of models with encrypted fields; its rows are sealed as they are written, and made quickly when read.
+
+    class Note(SealedModel):
+        text = EncryptedTextField(place="notes.note.text")
+
+        objects = SealedQuerySet.as_manager()
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from functools import cache
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+from django.db import models, router, transaction
+from django.db.models.signals import post_init, pre_init
+from uuid_utils.compat import uuid7
+
+from identity_privacy.crypto.errors import OpenedRowLeaves
+from identity_privacy.crypto.fields import DataKeyField, EncryptedField, Sealed, encrypted_fields, load_closed
+from identity_privacy.crypto.querysets import LoadedState
+from identity_privacy.crypto.sealing import sealed_in_place, written_with
+
+
+class SealedModel(models.Model):
+    """A row whose values are sealed under the data key `data_key_id` and bound to its id."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    data_key_id = DataKeyField()
+
+    class Meta:
+        abstract = True
+
+    def __copy__(self) -> Self:
+        """A second row in this process, which holds the same values."""
+        row = object.__new__(type(self))
+        row.__dict__ = super().__getstate__()
+        return row
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickling takes. Raises: OpenedRowLeaves, once a value was opened or set."""
+        if any(self.__dict__.get(field.attname) is not None for field in encrypted_fields(type(self))):
+            raise OpenedRowLeaves(f"{self._meta.label} {self.pk} holds open values; pass its id instead")
+        state = super().__getstate__()
+        state.pop("_beside", None)
+        return state
+
+    @classmethod
+    def from_db(  # type: ignore[override]  # Django 6.1 will pass a fetch mode
+        cls, db: str | None, field_names: Collection[str], values: Collection[Any]
+    ) -> Self:
+        """Make a row from the database, its values closed."""
+        if pre_init.has_listeners(cls) or post_init.has_listeners(cls):
+            return super().from_db(db, field_names, values)
+        names = row_names(cls, tuple(field_names))
+        return make_row(cls, db, names, [value.sealed if type(value) is Sealed else value for value in values])
+
+    def reseal_under(self, key_id: UUID) -> None:
+        """Open every value, inside a Reading, and move the row to another data key; saving it writes them anew.
+
+        Raises: OpenedWithoutReading; KeyDestroyed.
+        """
+        for field in encrypted_fields(type(self)):
+            getattr(self, field.attname)
+        self.data_key_id = key_id
+
+    def refresh_from_db(
+        self, using: str | None = None, fields: Iterable[str] | None = None, from_queryset: Any = None
+    ) -> None:
+        """Load values from the database anew; the sealed ones come closed, so that this needs no Reading."""
+        deferred = self.get_deferred_fields()
+        sealed = [field for field in encrypted_fields(type(self)) if fields is None and not is_absent(self, field)]
+        if fields is not None:
+            fields = list(fields)
+            sealed = [field for field in encrypted_fields(type(self)) if field.attname in fields]
+        names = {field.attname for field in sealed}
+        plain = [
+            field.attname
+            for field in self._meta.concrete_fields
+            if not isinstance(field, EncryptedField) and field.attname not in deferred
+        ]
+        others = plain if fields is None else [name for name in fields if name not in names]
+        if sealed:
+            load_closed(self, sealed)
+        if others:
+            super().refresh_from_db(using=using, fields=others, from_queryset=from_queryset)
+
+    def _save_table(
+        self,
+        raw: bool = False,
+        cls: type[models.Model] | None = None,
+        force_insert: bool | tuple[type[models.Model], ...] = False,
+        force_update: bool = False,
+        using: str | None = None,
+        update_fields: Collection[str] | None = None,
+    ) -> bool:
+        # The one place through which Django writes a single row, whoever asked for it; signals are sent outside.
+        using = using or router.db_for_write(type(self), instance=self)
+        names = {field.attname for field in self._meta.concrete_fields} if update_fields is None else set(update_fields)
+        if update_fields is not None:
+            update_fields = frozenset(names := written_with(type(self), names))
+        with transaction.atomic(using=using, savepoint=False), sealed_in_place([self], names, using=using):
+            written: bool = super()._save_table(raw, cls, force_insert, force_update, using, update_fields)  # type: ignore[misc]  # Django's own
+        return written
+
+
+def is_absent(row: models.Model, field: EncryptedField) -> bool:
+    """Whether a row was loaded without this value (`only`, `defer`)."""
+    return field.attname not in row.__dict__ and field.sealed_name not in row.__dict__
+
+
+@cache
+def row_names(model: type[models.Model], field_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Under which names the columns `field_names` stand in a row's `__dict__`: the encrypted ones are closed."""
+    sealed = {field.attname: field.sealed_name for field in encrypted_fields(model)}
+    return tuple(sealed.get(name, name) for name in field_names)
+
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+def make_row(model: type[Row], db: str | None, names: Sequence[str], values: Sequence[Any]) -> Row:
+    """A row without `Model.__init__`, which costs more than opening a value."""
+    row = object.__new__(model)
+    row.__dict__ = loaded = dict(zip(names, values))  # noqa: B905  # both come from one query
+    loaded["_state"] = state = LoadedState()
+    state.db = db
+    return row

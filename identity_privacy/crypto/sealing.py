@@ -1,0 +1,117 @@
+"""Sealing the values of rows while Django writes them."""
+
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+from uuid import UUID
+
+from django.db import models
+
+from identity_privacy.crypto.blind_index import normalise
+from identity_privacy.crypto.fields import (
+    BlindIndexField,
+    NextBlindIndexField,
+    Sealed,
+    encrypted_fields,
+)
+from identity_privacy.crypto.keys import sealing_ring
+from identity_privacy.crypto.seal import NONCE_BYTES, VERSION, open_sealed
+
+_NOTHING: Final = object()
+
+
+@contextmanager
+def sealed_in_place(rows: Sequence[models.Model], names: Collection[str], *, using: str) -> Iterator[None]:
+    """Hold the rows' values sealed, and their blind indexes computed, while Django writes the fields `names`.
+
+    A value that was never opened is written as it is, once it is seen to belong to its row. Inside a transaction.
+
+    Raises: KeyDestroyed; Invalid, naming the field; WrongPlace, for a closed value of another row.
+    """
+    if not rows:
+        yield
+        return
+    model = type(rows[0])
+    fields = [field for field in encrypted_fields(model) if field.attname in names]
+    ring = sealing_ring(using)
+    ring.prefetch(_key_id(row) for row in rows)
+    fill_blind_indexes(rows, names, using=using)
+    before: list[tuple[dict[str, object], str, object]] = []
+    nonces, at = os.urandom(NONCE_BYTES * len(rows) * len(fields)), 0
+    try:
+        for row in rows:
+            values, key_id = row.__dict__, _key_id(row)
+            cipher, suffix = ring.cipher(key_id), _uuid(row.pk).bytes + key_id.bytes
+            for field in fields:
+                value = values.get(field.attname, _NOTHING)
+                associated = field.place_prefix + suffix
+                if value is _NOTHING:
+                    sealed = values.get(field.sealed_name)
+                    if sealed is None:
+                        continue
+                    open_sealed(cipher, sealed, associated)
+                elif value is None or isinstance(value, Sealed):
+                    continue
+                else:
+                    nonce = nonces[at : at + NONCE_BYTES]
+                    at += NONCE_BYTES
+                    sealed = VERSION + nonce + cipher.encrypt(nonce, field.to_bytes(value), associated)
+                before.append((values, field.attname, value))
+                values[field.attname] = Sealed(sealed)
+        yield
+    finally:
+        for values, name, value in before:
+            if value is _NOTHING:
+                values.pop(name, None)
+            else:
+                values[name] = value
+
+
+def fill_blind_indexes(rows: Sequence[models.Model], names: Collection[str], *, using: str) -> None:
+    """Compute the blind indexes of the values that are about to be written. Raises: Invalid."""
+    indexes = [pair for pair in blind_indexes_of(type(rows[0])) if pair[0].of in names]
+    if not indexes:
+        return
+    ring = sealing_ring(using)
+    for row in rows:
+        values = row.__dict__
+        for index, following in indexes:
+            value = values.get(index.of, _NOTHING)
+            if value is _NOTHING or isinstance(value, Sealed):
+                continue
+            stored: tuple[bytes | None, bytes | None] = (None, None)
+            if value is not None:
+                kind = getattr(row, index.kind_field) if index.kind_field else index.kind
+                keys = ring.index_keys(getattr(row, index.controller_field), kind)
+                stored = keys.stored(normalise(kind, value))
+            values[index.attname] = stored[0]
+            if following is not None:
+                values[following.attname] = stored[1]
+
+
+def blind_indexes_of(model: type[models.Model]) -> list[tuple[BlindIndexField, NextBlindIndexField | None]]:
+    """A model's blind indexes, each with the column for its key's next version."""
+    fields = model._meta.concrete_fields
+    following = {field.of: field for field in fields if isinstance(field, NextBlindIndexField)}
+    return [(field, following.get(field.name)) for field in fields if isinstance(field, BlindIndexField)]
+
+
+def written_with(model: type[models.Model], names: Collection[str]) -> set[str]:
+    """`names` and the blind indexes that change with them, so that a look-up never finds the value from before."""
+    more = {
+        field.attname
+        for index, following in blind_indexes_of(model)
+        if index.of in names
+        for field in (index, following)
+        if field is not None
+    }
+    return {*names, *more}
+
+
+def _key_id(row: models.Model) -> UUID:
+    return _uuid(row.data_key_id)  # type: ignore[attr-defined]  # every model with such a field has it
+
+
+def _uuid(value: UUID | str) -> UUID:
+    return value if isinstance(value, UUID) else UUID(str(value))
