@@ -1,9 +1,11 @@
-"""The base of models with encrypted fields; its rows are sealed as they are written, and made quickly when read.
+"""The base of models with encrypted fields:
 
     class Note(SealedModel):
         text = EncryptedTextField(place="notes.note.text")
 
         objects = SealedQuerySet.as_manager()
+
+Its rows are sealed as they are written, and made quickly when they are read.
 """
 
 from collections.abc import Collection, Iterable, Sequence
