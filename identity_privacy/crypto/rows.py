@@ -1,4 +1,4 @@
-"""The base of models with encrypted fields:
+"""The base of models with encrypted fields.
 
     class Note(SealedModel):
         text = EncryptedTextField(place="notes.note.text")
