@@ -2,7 +2,7 @@
 # except by `make test`, which installs missing test servers where it may (see scripts/install-servers).
 PYTHON_ENV := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-open run test-fast test test-all lint fmt types check screenshots lock clean base dev
+.PHONY: help demo demo-open run test-fast test test-all lint fmt types check screenshots lock clean base dev bench
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -24,6 +24,10 @@ test: dev ## Unit tests on SQLite and PostgreSQL, journeys in Chromium, faults w
 
 test-all: dev ## Everything at full size, before a release
 	@$(PYTHON_ENV) -m tests.run all
+
+bench: dev ## Measure, and write benchmarks/results.json (ONLY=crypto for one group; minutes)
+	@scripts/bootstrap bench
+	@$(PYTHON_ENV) -m benchmarks $(addprefix --only ,$(ONLY))
 
 lint: dev ## Rules of style and of who may import whom
 	$(PYTHON_ENV) -m ruff check
@@ -50,12 +54,13 @@ lock: dev ## Lock the requirements anew, to releases at least a week old
 	$(LOCK) pyproject.toml -o requirements/base.txt
 	$(LOCK) pyproject.toml --extra aws -c requirements/base.txt -o requirements/aws.txt
 	$(LOCK) pyproject.toml --group dev -c requirements/base.txt -c requirements/aws.txt -o requirements/dev.txt
+	$(LOCK) --group bench -c requirements/base.txt -o requirements/bench.txt
 
 LOCK := $(PYTHON_ENV) -m uv pip compile --quiet --upgrade --exclude-newer "1 week" --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 clean: ## Remove what was made here: the environment, caches, the service's own files under var/
-	rm -rf .venv .venv.lock var .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv.lock .venv-bench .venv-bench.lock var .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 base:

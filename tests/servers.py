@@ -57,12 +57,15 @@ def postgres_bin() -> Path | None:
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[str]:
+def postgres(*, durable: bool = False) -> Iterator[str]:
     """A cluster that forgets on a crash of the machine (no fsync), with a superuser who needs no password.
+
+    `durable`, for measuring: always one of its own, which writes as a real one does, but for the vacuum that would run
+    into some rounds and not into others.
 
     Raises: ServerMissing.
     """
-    if url := os.environ.get("TEST_POSTGRES_URL"):
+    if not durable and (url := os.environ.get("TEST_POSTGRES_URL")):
         yield url
         return
     programs = postgres_bin()
@@ -79,9 +82,11 @@ def postgres() -> Iterator[str]:
         # Without the locale and encoding a bare machine would make a cluster of SQL_ASCII.
         flags = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
         _run([*become, f"{programs}/initdb", "-D", str(cluster), "-U", "postgres", *flags], folder)
+        lasting = "-c fsync=on -c autovacuum=off -c max_wal_size=4GB"
+        forgetful = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
         options = (
             f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=200"
-            " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+            f" {lasting if durable else forgetful}"
         )
         _run([*control, "-l", f"{folder}/log", "-o", options, "start"], folder)
         try:
@@ -170,6 +175,20 @@ def redis() -> Iterator[str]:
             yield f"redis://127.0.0.1:{port}/0"
 
 
+# --- Key management ---------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def moto() -> Iterator[str]:
+    """AWS as moto plays it, which forgets everything at its end; what it is asked over HTTP is real."""
+    with _folder() as folder:
+        port = _free_port()
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        with _started(command, folder, dict(os.environ)):
+            _wait_for_port(port, 30)
+            yield f"http://127.0.0.1:{port}"
+
+
 # --- Browser ----------------------------------------------------------------------------------------
 
 
@@ -253,6 +272,7 @@ SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
     "postgres": postgres,
     "rabbitmq": rabbitmq,
     "redis": redis,
+    "moto": moto,
 }
 
 if __name__ == "__main__":

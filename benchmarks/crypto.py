@@ -1,0 +1,230 @@
+"""Encrypted fields against plain ones, and against the packages that do the same."""
+
+import contextlib
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeAlias, TypeVar
+from uuid import UUID
+
+from django.db import connection, transaction
+from uuid_utils.compat import uuid7
+
+from benchmarks.database import analysed, counted_queries, emptied
+from benchmarks.harness import Comparison, Took, here, interleaved
+from benchmarks.models import PlainAddress, PlainAttribute, PlainRow, SealedAddress, SealedAttribute, SealedRow
+from benchmarks.packages import PACKAGES, Package
+from benchmarks.texts import Five, addresses, five_texts
+from identity_privacy.actors import Actor
+from identity_privacy.crypto.blind_index import blind_indexes
+from identity_privacy.crypto.keys import create_data_keys
+from identity_privacy.crypto.models import DataKey
+from identity_privacy.crypto.reading import Reading
+from identity_privacy.crypto.router import KEYS
+from identity_privacy.crypto.terms import KeyKind
+
+CONTROLLER = uuid7()
+# An import commits so many people at once.
+CHUNK = 1_000
+LOOKUPS = 500
+# A list of keys may be asked for once in so many rows, and no oftener.
+ROWS_A_KEY_QUERY = 100
+
+T = TypeVar("T")
+Owners: TypeAlias = Sequence[tuple[UUID, UUID | None]]
+
+
+def measure(rows: int, *, rounds: int) -> Iterator[Comparison]:
+    """Each comparison of the group for one size."""
+    texts = five_texts(rows)
+    yield from _writing(texts, rounds)
+    write_plain(texts)
+    write_sealed(texts)
+    analysed(PlainRow, SealedRow, DataKey)
+    yield from _reading(rows, rounds)
+    if connection.vendor == "postgresql":
+        yield from _against_packages(rows, rounds)
+    yield from _attributes(rows, rounds)
+    if connection.vendor == "postgresql":
+        yield from _lookup(rows, rounds)
+
+
+# --- Writing ----------------------------------------------------------------------------------------
+
+
+def write_plain(texts: Sequence[Five]) -> None:
+    """The baseline: rows of readable text."""
+    emptied(PlainRow)
+    for chunk in _chunks(texts):
+        with transaction.atomic():
+            PlainRow.objects.bulk_create([PlainRow(one=a, two=b, three=c, four=d, five=e) for a, b, c, d, e in chunk])
+
+
+def write_sealed(texts: Sequence[Five]) -> None:
+    """Sealed rows, each under a new key of its own, by `bulk_create`."""
+    _write_sealed(texts, SealedRow.objects.bulk_create)
+
+
+def copy_sealed(texts: Sequence[Five]) -> None:
+    """The same by COPY."""
+    _write_sealed(texts, SealedRow.objects.copy_create)
+
+
+def _write_sealed(texts: Sequence[Five], write: Callable[[list[SealedRow]], object]) -> None:
+    for chunk in _chunks(texts):
+        ids = [uuid7() for _ in chunk]
+        with transaction.atomic():
+            keys = _keys([(row_id, row_id) for row_id in ids])
+            write(
+                [
+                    SealedRow(id=row_id, data_key_id=key_id, one=a, two=b, three=c, four=d, five=e)
+                    for row_id, key_id, (a, b, c, d, e) in zip(ids, keys, chunk, strict=True)
+                ]
+            )
+
+
+def _writing(texts: Sequence[Five], rounds: int) -> Iterator[Comparison]:
+    variants = {
+        "plain": here(partial(write_plain, texts), before=partial(emptied, PlainRow)),
+        "bulk": here(partial(write_sealed, texts), before=partial(emptied, SealedRow, DataKey)),
+    }
+    if connection.vendor == "postgresql":
+        variants["copy"] = here(partial(copy_sealed, texts), before=partial(emptied, SealedRow, DataKey))
+    took = interleaved(variants, rounds=rounds)
+    for name in ("bulk", "copy"):
+        if name in took:
+            yield _compared(f"{name}_write_vs_plain", took[name], took["plain"], len(texts))
+    emptied(PlainRow, SealedRow, DataKey)
+
+
+# --- Reading ----------------------------------------------------------------------------------------
+
+
+def read_all(model: type[PlainRow | SealedRow]) -> None:
+    """Touch each of the five."""
+    for row in model.objects.all():
+        row.one, row.two, row.three, row.four, row.five  # noqa: B018  # reading is what is measured
+
+
+def read_one(model: type[PlainRow | SealedRow]) -> None:
+    """Touch one of the five."""
+    for row in model.objects.all():
+        row.three  # noqa: B018
+
+
+def read_values(model: type[PlainAttribute | SealedAttribute]) -> None:
+    """Touch the one value."""
+    for row in model.objects.all():
+        row.value  # noqa: B018
+
+
+def within_reading(work: Callable[[], object]) -> None:
+    """Do it as the product does: inside one Reading."""
+    with Reading(actor=Actor.service("benchmark"), purpose="benchmark", subject_id=None, reason="benchmark"):
+        work()
+
+
+def _reading(rows: int, rounds: int) -> Iterator[Comparison]:
+    for name, read in (("read_all", read_all), ("read_one", read_one)):
+        ours = partial(within_reading, partial(read, SealedRow))
+        _keys_come_in_lists(ours, rows)
+        took = interleaved({"plain": here(partial(read, PlainRow)), "sealed": here(ours)}, rounds=rounds)
+        yield _compared(f"{name}_vs_plain", took["sealed"], took["plain"], rows)
+
+
+def _against_packages(rows: int, rounds: int) -> Iterator[Comparison]:
+    with contextlib.ExitStack() as stack:
+        packages = {name: stack.enter_context(Package.started(name, rows)) for name in PACKAGES}
+        for name, read in (("read_all", read_all), ("read_one", read_one)):
+            # One round tells which may be the fastest; the others would only cost time.
+            first = {package: packages[package].run(name).seconds for package in packages}
+            near = [package for package, seconds in first.items() if seconds < 1.5 * min(first.values())]
+            variants = {package: partial(packages[package].run, name) for package in near}
+            ours = here(partial(within_reading, partial(read, SealedRow)))
+            took = interleaved({**variants, "sealed": ours}, rounds=rounds)
+            best = min(near, key=lambda package: statistics.median(run.seconds for run in took[package]))
+            yield _compared(f"{name}_vs_best_package", took["sealed"], took[best], rows)
+
+
+def _attributes(rows: int, rounds: int) -> Iterator[Comparison]:
+    emptied(PlainRow, SealedRow, DataKey, PlainAttribute, SealedAttribute)
+    for chunk in _chunks(five_texts(rows // 5)):
+        profiles = [uuid7() for _ in chunk]
+        with transaction.atomic():
+            keys = _keys([(profile_id, profile_id) for profile_id in profiles])
+            values = [
+                (profile_id, key_id, value)
+                for profile_id, key_id, texts in zip(profiles, keys, chunk, strict=True)
+                for value in texts
+            ]
+            PlainAttribute.objects.bulk_create(
+                [PlainAttribute(profile_id=profile_id, value=value) for profile_id, _, value in values]
+            )
+            SealedAttribute.objects.bulk_create(
+                [
+                    SealedAttribute(profile_id=profile_id, data_key_id=key, value=value)
+                    for profile_id, key, value in values
+                ]
+            )
+    analysed(PlainAttribute, SealedAttribute, DataKey)
+    ours = partial(within_reading, partial(read_values, SealedAttribute))
+    _keys_come_in_lists(ours, rows)
+    took = interleaved({"plain": here(partial(read_values, PlainAttribute)), "sealed": here(ours)}, rounds=rounds)
+    yield _compared("read_attribute_vs_plain", took["sealed"], took["plain"], rows)
+
+
+# --- Looking up -------------------------------------------------------------------------------------
+
+
+def _lookup(rows: int, rounds: int) -> Iterator[Comparison]:
+    emptied(DataKey, PlainAddress, SealedAddress)
+    texts = addresses(rows)
+    for chunk in _chunks(texts):
+        owners = [uuid7() for _ in chunk]
+        with transaction.atomic():
+            keys = _keys([(owner, owner) for owner in owners])
+            PlainAddress.objects.bulk_create([PlainAddress(controller_id=CONTROLLER, value=value) for value in chunk])
+            SealedAddress.objects.bulk_create(
+                [
+                    SealedAddress(controller_id=CONTROLLER, data_key_id=key_id, value=value)
+                    for key_id, value in zip(keys, chunk, strict=True)
+                ]
+            )
+    analysed(PlainAddress, SealedAddress)
+    wanted = texts[:: max(1, rows // LOOKUPS)][:LOOKUPS]
+
+    def plain() -> None:
+        for value in wanted:
+            PlainAddress.objects.get(value=value)
+
+    def sealed() -> None:
+        for value in wanted:
+            SealedAddress.objects.get(index__in=blind_indexes(CONTROLLER, "email", value))
+
+    took = interleaved({"plain": here(plain), "sealed": here(sealed)}, rounds=rounds)
+    yield _compared("lookup_vs_plain", took["sealed"], took["plain"], len(wanted))
+    emptied(DataKey, PlainAddress, SealedAddress)
+
+
+# --- Shared -----------------------------------------------------------------------------------------
+
+
+def _keys(owners: Owners) -> Sequence[UUID]:
+    return create_data_keys(kind=KeyKind.PROFILE, controller_id=CONTROLLER, owners=owners)
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
+
+
+def _keys_come_in_lists(read: Callable[[], object], rows: int) -> None:
+    """Refuse to measure a reading that asks for keys row by row."""
+    with counted_queries(KEYS) as sent:
+        read()
+    if len(sent) > rows / ROWS_A_KEY_QUERY + 2:
+        raise AssertionError(f"{len(sent)} queries for the keys of {rows} rows, the last of them: {sent[-1]}")
+
+
+def _compared(name: str, ours: Sequence[Took], baseline: Sequence[Took], items: int) -> Comparison:
+    suffix = "" if connection.vendor == "postgresql" else f"_{connection.vendor}"
+    return Comparison(name=f"{name}{suffix}", ours=ours, baseline=baseline, items=items)

@@ -1,0 +1,66 @@
+"""Measures one group on the databases of the environment: `python -m benchmarks.measure GROUP RESULTS ROWS…`."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import django
+from django.core.management import call_command
+from django.db import connection, connections
+
+from benchmarks.harness import Comparison
+from benchmarks.results import Row, judged, put
+from identity_privacy import clock
+
+
+def main(group: str, results: Path, sizes: list[int]) -> None:
+    """Make the tables, then measure each size and write each figure as soon as it is known."""
+    django.setup()
+    for alias in connections:
+        call_command("migrate", database=alias, run_syncdb=True, verbosity=0)
+    # Its models can be imported only now.
+    subject = import_module(f"benchmarks.{group}")
+    for rows in sizes:
+        for comparison in subject.measure(rows, rounds=rounds_of(rows)):
+            row = row_of(comparison, group=group, rows=rows)
+            put(results, row)
+            sys.stdout.write(line_of(row, comparison))
+            sys.stdout.flush()
+
+
+def rounds_of(rows: int) -> int:
+    """Short rounds are noisier, and cheap."""
+    return 11 if rows <= 10_000 else 5
+
+
+def row_of(comparison: Comparison, *, group: str, rows: int) -> Row:
+    """What the results file keeps of a comparison."""
+    return judged(
+        Row(
+            name=comparison.name,
+            group=group,
+            value=round(comparison.value, 3),
+            unit="µs",
+            baseline=round(comparison.baseline_value, 3),
+            ratio=round(comparison.ratio, 3),
+            goal=None,
+            met=None,
+            backend=connection.vendor,
+            rows=rows,
+            at=clock.now().isoformat(timespec="seconds"),
+        )
+    )
+
+
+def line_of(row: Row, comparison: Comparison) -> str:
+    """One figure for whoever waits."""
+    judgement = {None: "", True: "met", False: "MISSED"}[row["met"]]
+    goal = f"goal {row['goal']} {judgement}" if row["goal"] else ""
+    return (
+        f"{row['name']:<32}{row['rows']:>9,}  {row['value']:>9.2f} µs, baseline {row['baseline']:>8.2f} µs,"
+        f" ratio {row['ratio']:>6.2f} (CPU {comparison.cpu_ratio:.2f})  {goal}\n"
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), [int(size) for size in sys.argv[3:]])
