@@ -10,6 +10,7 @@ r"""The one place where an error becomes an HTTP answer: RFC 9457 problem detail
 """
 
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, NotRequired, TypedDict
@@ -17,12 +18,14 @@ from typing import Final, NotRequired, TypedDict
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.translation import gettext
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from identity_privacy.crypto.errors import RootKeyUnavailable
 from identity_privacy.errors import (
     IntegrityFailure,
     Invalid,
@@ -90,7 +93,7 @@ def problem_of(error: ServiceError) -> Problem:
     problem = _problem(error.code, error.title, status_of(type(error)))
     if isinstance(error, Invalid):
         problem["errors"] = [{"field": error.field, "detail": str(error)}]
-    elif str(error):
+    elif str(error) and not isinstance(error, RootKeyUnavailable):  # its message is for the operator alone
         problem["detail"] = str(error)
     return problem
 
@@ -102,8 +105,12 @@ def exception_handler(error: Exception, context: Mapping[str, object]) -> Respon
         problem = problem_of(error)
         if isinstance(error, NotAuthenticated):
             headers["WWW-Authenticate"] = "Webhook-Signature"  # a 401 names the way in (RFC 9110, 11.6.1)
-        if problem["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            logger.error("%s: %s", context["view"].__class__.__name__, error.code)
+        view = context["view"].__class__.__name__
+        if isinstance(error, RootKeyUnavailable):
+            headers["Retry-After"] = str(error.retry_after_seconds)
+            logger.error("%s: %s: %s", view, error.code, error)
+        elif problem["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            logger.error("%s: %s", view, error.code)
     elif isinstance(error, exceptions.APIException | Http404 | PermissionDenied):
         known = _as_framework_error(error)
         problem = _framework_problem(known)
@@ -131,7 +138,13 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBa
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """`handler500`: as `page_not_found`, and never a word of what broke."""
+    """`handler500`: as `page_not_found`, and never a word of what broke.
+
+    Here too ends what middleware raises, such as a session that cannot be opened while the root key cannot be had.
+    """
+    error = sys.exc_info()[1]
+    if isinstance(error, RootKeyUnavailable):
+        return _come_back(request, error)
     if request.path.startswith(MACHINE_PATHS):
         return _answer(_problem(IntegrityFailure.code, IntegrityFailure.title, 500))
     return defaults.server_error(request)
@@ -173,6 +186,17 @@ def document(result: dict[str, object], **_kwargs: object) -> dict[str, object]:
 
 def _problem(code: str, title: str, status: int) -> Problem:
     return {"type": f"/problems/{code}", "title": title, "status": status}
+
+
+def _come_back(request: HttpRequest, error: RootKeyUnavailable) -> HttpResponse:
+    status = status_of(RootKeyUnavailable)
+    if request.path.startswith(MACHINE_PATHS):
+        answer = _answer(problem_of(error))
+    else:
+        # Without the request: what pages say of the person in their frame may need the very key.
+        answer = HttpResponse(render_to_string("503.html"), status=status)
+    answer["Retry-After"] = str(error.retry_after_seconds)
+    return answer
 
 
 def _answer(problem: Problem) -> HttpResponse:

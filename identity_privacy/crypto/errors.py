@@ -6,14 +6,16 @@ from identity_privacy.errors import IntegrityFailure, Refused, ServiceError
 
 
 class RootKeyUnavailable(ServiceError):
-    """The root key cannot be had now: `Retry-After` says when asking again may help, the log what the operator must do."""
+    """The root key cannot be had now: `Retry-After` says when to ask again, the log what the operator must do."""
 
     code = "root-key-unavailable"
     title = "The root key is not available"
 
-    def __init__(self, message: str = "", *, retry_after_seconds: int = 60) -> None:
+    def __init__(self, message: str = "", *, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
+        # Without a time, somebody must act first.
+        self.passes_by_itself = retry_after_seconds is not None
+        self.retry_after_seconds = 60 if retry_after_seconds is None else retry_after_seconds
 
 
 class OpenedWithoutReading(Refused):

@@ -142,9 +142,14 @@ def _code(error: Exception) -> str:
 def _unavailable(error: Exception, key: str) -> RootKeyUnavailable:
     # Never the error's own words: those of some credential providers hold a part of the credential.
     code, soon = _code(error), settings.ROOT_KEY_RETRY_SECONDS
-    if isinstance(error, exceptions.HTTPClientError):  # no connection, no answer in time
+    if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError):  # no connection, no answer in time
+        return RootKeyUnavailable(f"AWS KMS cannot be reached ({code})", retry_after_seconds=soon)
+    if isinstance(error, exceptions.NoRegionError):
+        return RootKeyUnavailable("say in ROOT_KEY_URL in which region the key is: ?region=<region>")
+    if code in _CREDENTIALS or not isinstance(error, exceptions.ClientError):
+        _client.cache_clear()  # a client keeps what credentials it found at first, even none
         return RootKeyUnavailable(
-            f"AWS KMS cannot be reached ({code})", retry_after_seconds=settings.ROOT_KEY_RETRY_SECONDS
+            f"AWS credentials are missing, expired or not accepted ({code}): renew them", retry_after_seconds=soon
         )
     if code in _TRY_AGAIN:
         return RootKeyUnavailable(f"AWS KMS is busy ({code})", retry_after_seconds=soon)
@@ -152,9 +157,4 @@ def _unavailable(error: Exception, key: str) -> RootKeyUnavailable:
         return RootKeyUnavailable(f"the key {key} is disabled, deleted or not there ({code}): see it in AWS KMS")
     if code == "AccessDeniedException":
         return RootKeyUnavailable(f"AWS KMS denies the key {key}: allow this role kms:Encrypt and kms:Decrypt on it")
-    if isinstance(error, exceptions.NoRegionError):
-        return RootKeyUnavailable("say in ROOT_KEY_URL in which region the key is: ?region=<region>")
-    if code in _CREDENTIALS or not isinstance(error, exceptions.ClientError):
-        _client.cache_clear()  # a client keeps what credentials it found at first, even none
-        return RootKeyUnavailable(f"AWS credentials are missing, expired or not accepted ({code}): renew them")
     return RootKeyUnavailable(f"AWS KMS refuses the key {key} ({code})")

@@ -3,17 +3,18 @@
 import time
 from collections.abc import Callable
 
-from django.conf import settings
-
 from identity_privacy.crypto.errors import RootKeyUnavailable
 from identity_privacy.crypto.providers.interface import RootKeyProvider
 
-# By the provider's URL and what was asked of it: until when it is not asked again, and what was wrong.
-_down: dict[tuple[str, str], tuple[float, RootKeyUnavailable]] = {}
+# By the provider's URL: until when it is not asked again, and what was wrong.
+_down: dict[str, tuple[float, RootKeyUnavailable]] = {}
 
 
 class Paused:
-    """A provider that, having failed, is left alone for `ROOT_KEY_RETRY_SECONDS`; then the next caller tries it."""
+    """A provider that is left alone for a while after a failure that passes by itself; then the next caller tries it.
+
+    A refusal that somebody must mend came at once, and may be about one key alone: it stops nobody else.
+    """
 
     def __init__(self, url: str, inner: RootKeyProvider) -> None:
         self._url = url
@@ -21,21 +22,22 @@ class Paused:
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
         """As the provider does. Raises: RootKeyUnavailable."""
-        return self._asked("wrap", lambda: self._inner.wrap(key, context))
+        return self._asked(lambda: self._inner.wrap(key, context))
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
         """As the provider does. Raises: WrongPlace; RootKeyUnavailable."""
-        return self._asked("unwrap", lambda: self._inner.unwrap(wrapped, context))
+        return self._asked(lambda: self._inner.unwrap(wrapped, context))
 
-    def _asked(self, what: str, ask: Callable[[], bytes]) -> bytes:
-        until, failure = _down.get((self._url, what), (0.0, None))
+    def _asked(self, ask: Callable[[], bytes]) -> bytes:
+        until, failure = _down.get(self._url, (0.0, None))
         if failure is not None and time.monotonic() < until:
             # A new one: raised twice, one error would collect both callers' tracebacks.
             raise RootKeyUnavailable(str(failure), retry_after_seconds=failure.retry_after_seconds)
         try:
             return ask()
         except RootKeyUnavailable as error:
-            # Without its traceback, whose frames hold the key that was to be wrapped.
-            failure = RootKeyUnavailable(str(error), retry_after_seconds=error.retry_after_seconds)
-            _down[self._url, what] = (time.monotonic() + settings.ROOT_KEY_RETRY_SECONDS, failure)
+            if error.passes_by_itself:
+                # Without its traceback, whose frames hold the key that was to be wrapped.
+                failure = RootKeyUnavailable(str(error), retry_after_seconds=error.retry_after_seconds)
+                _down[self._url] = (time.monotonic() + error.retry_after_seconds, failure)
             raise

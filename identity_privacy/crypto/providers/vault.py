@@ -73,10 +73,10 @@ class VaultTransit:
         body = {"ciphertext": wrapped.decode(), "associated_data": _text(context)}
         status, answer = self._ask("decrypt", body)
         if status == HTTPStatus.OK:
-            try:
-                return base64.b64decode(_member(answer, "plaintext"), validate=True)
-            except binascii.Error:
-                raise self._unavailable(status, answer) from None
+            key = _bytes(_member(answer, "plaintext"))
+            if not key:  # whatever answered was not Vault
+                raise self._unavailable(status, answer)
+            return key
         reasons = _reasons(answer)
         if status == HTTPStatus.BAD_REQUEST and not any(
             words in reasons for words in (_KEY_IS_GONE, _VERSION_IS_OFF, _NO_CONTEXT)
@@ -187,6 +187,13 @@ def _token() -> str:
 
 def _text(value: bytes) -> str:
     return base64.b64encode(value).decode()
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return b""
 
 
 def _member(answer: object, name: str) -> str:
