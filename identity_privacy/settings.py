@@ -270,4 +270,6 @@ LOGGING = {
         "handlers": ["stderr"],
         "level": env.one_of("LOG_LEVEL", "INFO", words=("DEBUG", "INFO", "WARNING", "ERROR")),
     },
+    # At DEBUG it writes what it sends to a key service, and the answers, whole: unwrapped keys among them.
+    "loggers": {"botocore": {"level": "INFO"}},
 }

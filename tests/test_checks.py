@@ -43,6 +43,8 @@ def test_a_sound_production_starts(production: Settings) -> None:
         ("EMAIL_BACKEND", "django.core.mail.backends.filebased.EmailBackend", "E007"),
         ("EMAIL_BACKEND", "django.core.mail.backends.dummy.EmailBackend", "E007"),
         ("ROOT_KEY_URL", f"file://{VAR_DIR}/../{VAR_DIR.name}/root-key.json", "E008"),
+        ("ROOT_KEY_URL", "vault+http://127.0.0.1:8200/transit/identity-privacy", "E009"),
+        ("ROOT_KEY_PREVIOUS_URL", "vault+http://[::1]:8200/transit/identity-privacy", "E009"),
     ],
 )
 def test_a_convenience_of_development_is_refused(production: Settings, name: str, value: object, number: str) -> None:
@@ -53,6 +55,40 @@ def test_a_convenience_of_development_is_refused(production: Settings, name: str
 
 def test_a_root_key_elsewhere_is_accepted(production: Settings, tmp_path: Path) -> None:
     production.ROOT_KEY_URL = f"file://{tmp_path}/root-key.json"
+    assert ids() == []
+
+
+@pytest.mark.parametrize("setting", ["ROOT_KEY_URL", "ROOT_KEY_PREVIOUS_URL"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "vault+http://vault.example.com:8200/transit/identity-privacy",
+        "vault+https://vault.example.com:8200/identity-privacy",
+        "vault+https://vault.example.com:vault/transit/identity-privacy",
+        "vault+https:///transit/identity-privacy",
+        "awskms://alias/identity-privacy",
+        "awskms:///",
+        "awskms:///alias/identity-privacy?regoin=eu-central-1",
+        "file://root-key.json",
+    ],
+)
+def test_an_address_of_a_root_key_that_cannot_be_right_is_refused(settings: Settings, setting: str, url: str) -> None:
+    setattr(settings, setting, url)
+    assert ids() == ["identity_privacy.E010"]
+    assert setting in check_settings()[0].msg
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "vault+https://vault.example.com:8200/transit/identity-privacy",
+        "vault+https://vault.example.com/a/mount/of/ours/identity-privacy",
+        "awskms:///alias/identity-privacy?region=eu-central-1",
+        "awskms:///arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    ],
+)
+def test_a_root_key_in_a_key_service_is_accepted(production: Settings, url: str) -> None:
+    production.ROOT_KEY_URL = production.ROOT_KEY_PREVIOUS_URL = url
     assert ids() == []
 
 
@@ -73,6 +109,7 @@ def test_no_process_starts_under_settings_of_development(tmp_path: Path, start: 
         "DEBUG": "1",
         "ALLOW_LOOPBACK_PARTNERS": "1",
         "CLOCK_OFFSET_SECONDS": "99",
+        "ROOT_KEY_PREVIOUS_URL": "vault+http://localhost:8200/transit/identity-privacy",
         "VAR_DIR": str(tmp_path),
         "DATABASE_URL": f"sqlite:///{tmp_path}/one.sqlite3",
         "DATABASE_KEYS_URL": f"sqlite:///{tmp_path}/one.sqlite3",
@@ -87,7 +124,7 @@ def test_no_process_starts_under_settings_of_development(tmp_path: Path, start: 
         timeout=60,
     )
     assert started.returncode == 3, started.stderr
-    for number in range(1, 9):
+    for number in range(1, 10):
         assert started.stderr.count(f"identity_privacy.E00{number}: ") == 1
     assert "Unset CLOCK_OFFSET_SECONDS" in started.stderr
     assert "Traceback" not in started.stderr

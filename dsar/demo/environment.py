@@ -24,7 +24,10 @@ SETTINGS = {
     "AUDIT_LOG_ORIGIN": "lindwerk.example/audit",
 }
 # The demonstration is of the embedded default: these would move it elsewhere.
-LEFT_OUT = ("DATABASE_URL", "DATABASE_KEYS_URL", "CELERY_BROKER_URL", "ROOT_KEY_URL", "PRODUCTION", "EMAIL_URL")
+LEFT_OUT = (
+    *("DATABASE_URL", "DATABASE_KEYS_URL", "CELERY_BROKER_URL", "PRODUCTION", "EMAIL_URL"),
+    *("ROOT_KEY_URL", "ROOT_KEY_PREVIOUS_URL", "ROOT_KEY_PREVIOUS"),
+)
 
 
 def enter() -> None:

@@ -75,6 +75,7 @@ def test_bytes_that_vault_never_made_are_refused(vault: Vault, wrapped: bytes) -
         ((400, b'{"errors": ["encryption key not found"]}'), "no key transit/identity-privacy"),
         ((400, b'{"errors": ["version is disallowed by policy (too old)"]}'), "min_decryption_version"),
         ((400, b'{"errors": ["[0].associated_data provided for non-AEAD cipher suite"]}'), "aes256-gcm96"),
+        ((400, b'{"errors": ["missing client token"]}'), "audit log"),
         ((307, b""), "active node"),
         ((500, b"<html>"), "did not answer as it should"),
         ((200, b"<html>"), "did not answer as it should"),

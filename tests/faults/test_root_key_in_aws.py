@@ -4,7 +4,9 @@ Moto knows neither throttling nor missing permissions, decrypts under a disabled
 wrong key: there the gate answers as AWS documents.
 """
 
+import base64
 import json
+import logging
 import os
 import sys
 import time
@@ -170,6 +172,14 @@ def test_credentials_that_come_late_are_found_without_a_restart(
         provider().wrap(KEY, b"one")
     (tmp_path / "credentials").write_text("[default]\naws_access_key_id=test\naws_secret_access_key=test\n")
     assert provider().unwrap(provider().wrap(KEY, b"one"), b"one") == KEY
+
+
+def test_no_key_is_logged_however_much_is(gate: Gate, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    assert provider().unwrap(provider().wrap(KEY, b"one"), b"one") == KEY
+    assert "POST" in caplog.text, "connections are logged"
+    for secret in (KEY.decode(), base64.b64encode(KEY).decode(), "a-secret-of-the-tests"):
+        assert secret not in caplog.text
 
 
 def test_no_region_is_named(gate: Gate, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

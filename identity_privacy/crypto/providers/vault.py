@@ -34,7 +34,8 @@ ATTEMPTS: Final = 2
 MAX_ANSWER_BYTES: Final = 65_536
 
 _VERSION: Final = re.compile(rb"vault:v(\d+):")
-# Of the refusals with status 400 these are not about the bytes that were sent; the others are.
+# Of the refusals with status 400 these are about the bytes that were sent; no other proves that they were changed.
+_WRONG_BYTES: Final = ("message authentication failed", "invalid ciphertext")
 _KEY_IS_GONE: Final = "encryption key not found"
 _VERSION_IS_OFF: Final = "disallowed by policy"
 _NO_CONTEXT: Final = "associated_data"
@@ -77,10 +78,7 @@ class VaultTransit:
             if not key:  # whatever answered was not Vault
                 raise self._unavailable(status, answer)
             return key
-        reasons = _reasons(answer)
-        if status == HTTPStatus.BAD_REQUEST and not any(
-            words in reasons for words in (_KEY_IS_GONE, _VERSION_IS_OFF, _NO_CONTEXT)
-        ):
+        if status == HTTPStatus.BAD_REQUEST and any(words in _reasons(answer) for words in _WRONG_BYTES):
             raise WrongPlace
         raise self._unavailable(status, answer)
 
@@ -143,6 +141,8 @@ class VaultTransit:
             return RootKeyUnavailable("Vault is sealed or down (503): unseal it", retry_after_seconds=soon)
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             return RootKeyUnavailable("Vault sends elsewhere: name the active node in ROOT_KEY_URL")
+        if status == HTTPStatus.BAD_REQUEST:
+            return RootKeyUnavailable(f"Vault refuses the key {name} (400): its audit log says why")
         return RootKeyUnavailable(f"Vault did not answer as it should ({status})", retry_after_seconds=soon)
 
 
