@@ -4,7 +4,7 @@ from django.contrib.admin.apps import AdminConfig
 from django.core.checks import register
 from django.utils.module_loading import autodiscover_modules
 
-from identity_privacy.checks import check_settings
+from identity_privacy.checks import check_root_key, check_settings
 
 
 class ConsoleConfig(AdminConfig):
@@ -16,4 +16,5 @@ class ConsoleConfig(AdminConfig):
         """Let each app register with the floors below what it offers (its module `startup`), once models are loaded."""
         super().ready()
         register(check_settings)
+        register(check_root_key, deploy=True)
         autodiscover_modules("startup")

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, run_checks
 
 from identity_privacy.crypto.errors import RootKeyUnavailable
-from identity_privacy.crypto.providers import misconfigured, root_key_path
+from identity_privacy.crypto.providers import misconfigured, root_key_path, try_root_key
 from identity_privacy.crypto.router import KEYS
 
 # gunicorn's own status for a worker that cannot start: it ends, where after any other it starts the next one for ever.
@@ -101,6 +101,21 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None = None, **_: objec
             )
         )
     return errors
+
+
+def check_root_key(*, app_configs: Sequence[AppConfig] | None = None, **_: object) -> list[CheckMessage]:
+    """E011, with `check --deploy` alone: the root key is tried, which asks the key management service."""
+    try:
+        try_root_key()
+    except RootKeyUnavailable as error:
+        return [
+            Error(
+                f"the root key cannot be used: {error}",
+                hint="docs/howto/kms.md says what each provider needs.",
+                id="identity_privacy.E011",
+            )
+        ]
+    return []
 
 
 def _root_key_is_in_var() -> bool:

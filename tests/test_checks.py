@@ -10,7 +10,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from identity_privacy.audit.append_only import check_append_only
-from identity_privacy.checks import check_settings, refuse_to_start
+from identity_privacy.checks import check_root_key, check_settings, refuse_to_start
 from tests.settings import VAR_DIR
 
 
@@ -90,6 +90,14 @@ def test_an_address_of_a_root_key_that_cannot_be_right_is_refused(settings: Sett
 def test_a_root_key_in_a_key_service_is_accepted(production: Settings, url: str) -> None:
     production.ROOT_KEY_URL = production.ROOT_KEY_PREVIOUS_URL = url
     assert ids() == []
+
+
+def test_a_root_key_is_tried_before_it_is_relied_on(settings: Settings, tmp_path: Path) -> None:
+    assert check_root_key() == []
+    settings.ROOT_KEY_URL = f"file://{tmp_path}/root-key.json"
+    [finding] = check_root_key()
+    assert finding.id == "identity_privacy.E011"
+    assert "keys init" in finding.msg
 
 
 # --- Nothing starts under them ------------------------------------------------------------------------

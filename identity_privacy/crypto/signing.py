@@ -10,10 +10,13 @@ from django.db import IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
 from identity_privacy import clock
+from identity_privacy.crypto.held import Held
 from identity_privacy.crypto.models import SigningKey
 from identity_privacy.crypto.providers import provider
 from identity_privacy.crypto.router import KEYS
 from identity_privacy.crypto.terms import SigningUse
+
+_held: Held[UUID, Ed25519PrivateKey] = Held()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +41,12 @@ class Signature:
 def sign(use: SigningUse, message: bytes) -> Signature:
     """Sign with the current key of this use. Source: RFC 8032."""
     row = _current(use)
-    private = Ed25519PrivateKey.from_private_bytes(provider().unwrap(bytes(row.wrapped), _context(row.id, use)))
-    return Signature(key=_public(row), signature=private.sign(message))
+    return Signature(key=_public(row), signature=_private(row, use).sign(message))
 
 
 def private_key(use: SigningUse) -> Ed25519PrivateKey:
     """The current private key of this use, for a caller that signs many messages in one go."""
-    row = _current(use)
-    return Ed25519PrivateKey.from_private_bytes(provider().unwrap(bytes(row.wrapped), _context(row.id, use)))
+    return _private(_current(use), use)
 
 
 def current_public_key(use: SigningUse) -> PublicKey:
@@ -77,6 +78,13 @@ def _current(use: SigningUse) -> SigningKey:
     except IntegrityError:  # another process made it first
         return SigningKey.objects.get(use=use, valid_until=None)
     return row
+
+
+def _private(row: SigningKey, use: SigningUse) -> Ed25519PrivateKey:
+    def fetch() -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(provider().unwrap(bytes(row.wrapped), _context(row.id, use)))
+
+    return _held.get(row.id, fetch)
 
 
 def _context(key_id: UUID, use: SigningUse) -> bytes:

@@ -10,7 +10,8 @@ from pytest_django import Settings
 from identity_privacy.crypto.errors import RootKeyUnavailable
 from identity_privacy.crypto.keys import create_data_key
 from identity_privacy.crypto.models import ControllerKey, DataKey
-from identity_privacy.crypto.terms import KeyKind
+from identity_privacy.crypto.signing import private_key, sign
+from identity_privacy.crypto.terms import KeyKind, SigningUse
 from tests.kms import Vault, listening
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +38,13 @@ def test_a_process_asks_once_per_controller_and_never_once_per_person(vault: Vau
         a_key(another)
     # Each controller's key is wrapped at its first use and unwrapped once to be held.
     assert sorted(path.rsplit("/", 2)[1] for path in vault.asked) == ["decrypt", "decrypt", "encrypt", "encrypt"]
+
+
+def test_a_process_asks_once_for_all_that_it_signs(vault: Vault) -> None:
+    for _ in range(5):
+        sign(SigningUse.CHECKPOINT, b"signed")
+        private_key(SigningUse.CHECKPOINT)
+    assert [path.rsplit("/", 2)[1] for path in vault.asked] == ["encrypt", "decrypt"]
 
 
 def test_work_goes_on_with_the_key_that_is_held_until_its_time_is_over(vault: Vault, settings: Settings) -> None:

@@ -7,6 +7,7 @@ from identity_privacy.crypto.providers.chosen import (
     newest_only,
     provider,
     root_key_path,
+    try_root_key,
     write_root_key,
 )
 from identity_privacy.crypto.providers.interface import KEY_BYTES, RootKeyProvider
@@ -22,5 +23,6 @@ __all__ = [
     "newest_only",
     "provider",
     "root_key_path",
+    "try_root_key",
     "write_root_key",
 ]

@@ -1,5 +1,6 @@
 """Which root key the settings name, and how one gives way to the next."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -8,7 +9,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from identity_privacy.crypto.errors import RootKeyUnavailable, WrongPlace
-from identity_privacy.crypto.providers.interface import RemoteRootKey, RootKeyProvider
+from identity_privacy.crypto.providers.interface import KEY_BYTES, RemoteRootKey, RootKeyProvider
 from identity_privacy.crypto.providers.local import KeyFile, LocalRootKey, decoded
 from identity_privacy.crypto.providers.pause import Paused
 
@@ -101,6 +102,16 @@ def end_root_rotation() -> str:
     if path is not None:
         return f"Only one root key stands in {path}."
     return f"Nothing needs an older version of the key in {_named(settings.ROOT_KEY_URL)} any more."
+
+
+def try_root_key() -> None:
+    """Wrap and unwrap something made up: a wrong token or policy shows now, and not at the first person.
+
+    Raises: RootKeyUnavailable.
+    """
+    root, made_up = provider(), os.urandom(KEY_BYTES)
+    if root.unwrap(root.wrap(made_up, b"a try"), b"a try") != made_up:
+        raise RootKeyUnavailable("the root key does not open what it has just wrapped")
 
 
 def root_key_path() -> Path | None:
