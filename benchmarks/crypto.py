@@ -1,7 +1,9 @@
 """Encrypted fields against plain ones, and against the packages that do the same."""
 
 import contextlib
+import math
 import statistics
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias, TypeVar
@@ -16,6 +18,7 @@ from benchmarks.models import PlainAddress, PlainAttribute, PlainRow, SealedAddr
 from benchmarks.packages import PACKAGES, Package
 from benchmarks.texts import Five, addresses, five_texts
 from identity_privacy.actors import Actor
+from identity_privacy.crypto import querysets
 from identity_privacy.crypto.blind_index import blind_indexes
 from identity_privacy.crypto.keys import create_data_keys
 from identity_privacy.crypto.models import DataKey
@@ -27,8 +30,6 @@ CONTROLLER = uuid7()
 # An import commits so many people at once.
 CHUNK = 1_000
 LOOKUPS = 500
-# A list of keys may be asked for once in so many rows, and no oftener.
-ROWS_A_KEY_QUERY = 100
 
 T = TypeVar("T")
 Owners: TypeAlias = Sequence[tuple[UUID, UUID | None]]
@@ -41,6 +42,7 @@ def measure(rows: int, *, rounds: int) -> Iterator[Comparison]:
     write_plain(texts)
     write_sealed(texts)
     analysed(PlainRow, SealedRow, DataKey)
+    within_reading(partial(_check_values, texts))
     yield from _reading(rows, rounds)
     if connection.vendor == "postgresql":
         yield from _against_packages(rows, rounds)
@@ -138,6 +140,8 @@ def _against_packages(rows: int, rounds: int) -> Iterator[Comparison]:
         for name, read in (("read_all", read_all), ("read_one", read_one)):
             # One round tells which may be the fastest; the others would only cost time.
             first = {package: packages[package].run(name).seconds for package in packages}
+            listed = ", ".join(f"{package} {seconds / rows * 1e6:.1f} µs" for package, seconds in first.items())
+            sys.stdout.write(f"{name}, first round: {listed}\n")
             near = [package for package, seconds in first.items() if seconds < 1.5 * min(first.values())]
             variants = {package: partial(packages[package].run, name) for package in near}
             ours = here(partial(within_reading, partial(read, SealedRow)))
@@ -217,11 +221,19 @@ def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
 
 
+def _check_values(texts: Sequence[Five]) -> None:
+    """Refuse to measure a reading that does not give back what was written."""
+    for rows in (PlainRow.objects.order_by("id"), SealedRow.objects.order_by("id")):
+        if [(row.one, row.two, row.three, row.four, row.five) for row in rows] != texts:
+            raise AssertionError("what comes back is not what was written")
+
+
 def _keys_come_in_lists(read: Callable[[], object], rows: int) -> None:
     """Refuse to measure a reading that asks for keys row by row."""
     with counted_queries(KEYS) as sent:
         read()
-    if len(sent) > rows / ROWS_A_KEY_QUERY + 2:
+    # One for the controller's key, and one for the keys of each chunk of rows.
+    if len(sent) > 1 + math.ceil(rows / querysets.CHUNK):
         raise AssertionError(f"{len(sent)} queries for the keys of {rows} rows, the last of them: {sent[-1]}")
 
 

@@ -43,9 +43,7 @@ def test_no_migration_is_missing() -> None:
 
 
 def test_migrations_are_named_for_their_effect() -> None:
-    unnamed = [
-        str(path.relative_to(ROOT)) for path in ROOT.glob("**/migrations/*_auto_*.py") if ".venv" not in path.parts
-    ]
+    unnamed = [path for path in _tracked_files() if re.search(r"/migrations/\w+_auto_\w+\.py$", path)]
 
     assert unnamed == []
 

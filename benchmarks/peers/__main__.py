@@ -65,8 +65,10 @@ def write(model: type[models.Model], rows: int) -> None:
         cursor.execute(f"DROP TABLE IF EXISTS {table}")
     with connection.schema_editor() as editor:
         editor.create_model(model)
-    made = [model(**dict(zip(NAMES, texts, strict=True))) for texts in five_texts(rows)]
-    model._default_manager.bulk_create(made, batch_size=CHUNK)
+    texts = five_texts(rows)
+    model._default_manager.bulk_create([model(**dict(zip(NAMES, row, strict=True))) for row in texts], batch_size=CHUNK)
+    if set(model._default_manager.values_list(*NAMES)) != set(texts):
+        raise AssertionError("what comes back is not what was written")
     with connection.cursor() as cursor:
         cursor.execute(f"ANALYZE {table}")
 
