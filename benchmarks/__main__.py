@@ -34,6 +34,7 @@ def main(arguments: list[str]) -> int:
     """Measure what is asked for; the exit code is that of the first process that failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--only", choices=GROUPS, action="append", help="a group; may be repeated")
+    parser.add_argument("--part", default="all", help="one part of a group: crypto has writing, reading, packages, …")
     parser.add_argument("--rows", type=int, action="append", help="another size, to try a thing out")
     parser.add_argument("--backend", choices=("postgresql", "sqlite"), help="one back end instead of all")
     parser.add_argument("--results", type=Path, help="where the figures go")
@@ -44,7 +45,7 @@ def main(arguments: list[str]) -> int:
         for backend in [asked.backend] if asked.backend else group.backends:
             with databases(backend) as (data, keys):
                 sizes = [str(rows) for rows in asked.rows or group.rows]
-                code = _measured([name, str(path), *sizes], data=data, keys=keys)
+                code = _measured([str(path), name, asked.part, *sizes], data=data, keys=keys)
             if code:
                 return code
     sys.stdout.write("\n" + results.markdown(results.read(path)))

@@ -4,7 +4,7 @@ import contextlib
 import math
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias, TypeVar
 from uuid import UUID
@@ -33,22 +33,7 @@ LOOKUPS = 500
 
 T = TypeVar("T")
 Owners: TypeAlias = Sequence[tuple[UUID, UUID | None]]
-
-
-def measure(rows: int, *, rounds: int) -> Iterator[Comparison]:
-    """Each comparison of the group for one size."""
-    texts = five_texts(rows)
-    yield from _writing(texts, rounds)
-    write_plain(texts)
-    write_sealed(texts)
-    analysed(PlainRow, SealedRow, DataKey)
-    within_reading(partial(_check_values, texts))
-    yield from _reading(rows, rounds)
-    if connection.vendor == "postgresql":
-        yield from _against_packages(rows, rounds)
-    yield from _attributes(rows, rounds)
-    if connection.vendor == "postgresql":
-        yield from _lookup(rows, rounds)
+Part: TypeAlias = Callable[[int, int], Iterator[Comparison]]
 
 
 # --- Writing ----------------------------------------------------------------------------------------
@@ -56,7 +41,6 @@ def measure(rows: int, *, rounds: int) -> Iterator[Comparison]:
 
 def write_plain(texts: Sequence[Five]) -> None:
     """The baseline: rows of readable text."""
-    emptied(PlainRow)
     for chunk in _chunks(texts):
         with transaction.atomic():
             PlainRow.objects.bulk_create([PlainRow(one=a, two=b, three=c, four=d, five=e) for a, b, c, d, e in chunk])
@@ -85,7 +69,9 @@ def _write_sealed(texts: Sequence[Five], write: Callable[[list[SealedRow]], obje
             )
 
 
-def _writing(texts: Sequence[Five], rounds: int) -> Iterator[Comparison]:
+def writing(rows: int, rounds: int) -> Iterator[Comparison]:
+    """`bulk_create` and COPY, each with a key a row, against `bulk_create` of readable rows."""
+    texts = five_texts(rows)
     variants = {
         "plain": here(partial(write_plain, texts), before=partial(emptied, PlainRow)),
         "bulk": here(partial(write_sealed, texts), before=partial(emptied, SealedRow, DataKey)),
@@ -96,7 +82,6 @@ def _writing(texts: Sequence[Five], rounds: int) -> Iterator[Comparison]:
     for name in ("bulk", "copy"):
         if name in took:
             yield _compared(f"{name}_write_vs_plain", took[name], took["plain"], len(texts))
-    emptied(PlainRow, SealedRow, DataKey)
 
 
 # --- Reading ----------------------------------------------------------------------------------------
@@ -126,7 +111,14 @@ def within_reading(work: Callable[[], object]) -> None:
         work()
 
 
-def _reading(rows: int, rounds: int) -> Iterator[Comparison]:
+def reading(rows: int, rounds: int) -> Iterator[Comparison]:
+    """All five values, and one of five."""
+    texts = five_texts(rows)
+    emptied(PlainRow, SealedRow, DataKey)
+    write_plain(texts)
+    write_sealed(texts)
+    analysed(PlainRow, SealedRow, DataKey)
+    within_reading(partial(_check_values, texts))
     for name, read in (("read_all", read_all), ("read_one", read_one)):
         ours = partial(within_reading, partial(read, SealedRow))
         _keys_come_in_lists(ours, rows)
@@ -134,24 +126,31 @@ def _reading(rows: int, rounds: int) -> Iterator[Comparison]:
         yield _compared(f"{name}_vs_plain", took["sealed"], took["plain"], rows)
 
 
-def _against_packages(rows: int, rounds: int) -> Iterator[Comparison]:
+def packages(rows: int, rounds: int) -> Iterator[Comparison]:
+    """The same against the fastest of the other packages; on PostgreSQL only."""
+    if connection.vendor != "postgresql":
+        return
+    emptied(SealedRow, DataKey)
+    write_sealed(five_texts(rows))
+    analysed(SealedRow, DataKey)
     with contextlib.ExitStack() as stack:
-        packages = {name: stack.enter_context(Package.started(name, rows)) for name in PACKAGES}
+        peers = {name: stack.enter_context(Package.started(name, rows)) for name in PACKAGES}
         for name, read in (("read_all", read_all), ("read_one", read_one)):
             # One round tells which may be the fastest; the others would only cost time.
-            first = {package: packages[package].run(name).seconds for package in packages}
+            first = {package: peer.run(name).seconds for package, peer in peers.items()}
             listed = ", ".join(f"{package} {seconds / rows * 1e6:.1f} µs" for package, seconds in first.items())
             sys.stdout.write(f"{name}, first round: {listed}\n")
             near = [package for package, seconds in first.items() if seconds < 1.5 * min(first.values())]
-            variants = {package: partial(packages[package].run, name) for package in near}
+            variants = {package: partial(peers[package].run, name) for package in near}
             ours = here(partial(within_reading, partial(read, SealedRow)))
             took = interleaved({**variants, "sealed": ours}, rounds=rounds)
             best = min(near, key=lambda package: statistics.median(run.seconds for run in took[package]))
             yield _compared(f"{name}_vs_best_package", took["sealed"], took[best], rows)
 
 
-def _attributes(rows: int, rounds: int) -> Iterator[Comparison]:
-    emptied(PlainRow, SealedRow, DataKey, PlainAttribute, SealedAttribute)
+def attributes(rows: int, rounds: int) -> Iterator[Comparison]:
+    """Rows of one value, five to a person and key."""
+    emptied(PlainAttribute, SealedAttribute, DataKey)
     for chunk in _chunks(five_texts(rows // 5)):
         profiles = [uuid7() for _ in chunk]
         with transaction.atomic():
@@ -180,7 +179,10 @@ def _attributes(rows: int, rounds: int) -> Iterator[Comparison]:
 # --- Looking up -------------------------------------------------------------------------------------
 
 
-def _lookup(rows: int, rounds: int) -> Iterator[Comparison]:
+def lookup(rows: int, rounds: int) -> Iterator[Comparison]:
+    """One row by its blind index, the hash included, against one by an indexed column; on PostgreSQL only."""
+    if connection.vendor != "postgresql":
+        return
     emptied(DataKey, PlainAddress, SealedAddress)
     texts = addresses(rows)
     for chunk in _chunks(texts):
@@ -207,7 +209,6 @@ def _lookup(rows: int, rounds: int) -> Iterator[Comparison]:
 
     took = interleaved({"plain": here(plain), "sealed": here(sealed)}, rounds=rounds)
     yield _compared("lookup_vs_plain", took["sealed"], took["plain"], len(wanted))
-    emptied(DataKey, PlainAddress, SealedAddress)
 
 
 # --- Shared -----------------------------------------------------------------------------------------
@@ -240,3 +241,6 @@ def _keys_come_in_lists(read: Callable[[], object], rows: int) -> None:
 def _compared(name: str, ours: Sequence[Took], baseline: Sequence[Took], items: int) -> Comparison:
     suffix = "" if connection.vendor == "postgresql" else f"_{connection.vendor}"
     return Comparison(name=f"{name}{suffix}", ours=ours, baseline=baseline, items=items)
+
+
+PARTS: Mapping[str, Part] = {part.__name__: part for part in (writing, reading, packages, attributes, lookup)}

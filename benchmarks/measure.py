@@ -1,5 +1,6 @@
-"""Measures one group on the databases of the environment: `python -m benchmarks.measure GROUP RESULTS ROWS…`."""
+"""Measures one group on the databases of the environment: `python -m benchmarks.measure RESULTS GROUP PART ROWS…`."""
 
+import itertools
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -13,15 +14,15 @@ from benchmarks.results import Row, judged, put
 from identity_privacy import clock
 
 
-def main(group: str, results: Path, sizes: list[int]) -> None:
-    """Make the tables, then measure each size and write each figure as soon as it is known."""
+def main(results: Path, group: str, part: str, sizes: list[int]) -> None:
+    """Make the tables, then measure each size and write each figure as soon as it is known; PART `all` is all parts."""
     django.setup()
     for alias in connections:
         call_command("migrate", database=alias, run_syncdb=True, verbosity=0)
     # Its models can be imported only now.
-    subject = import_module(f"benchmarks.{group}")
-    for rows in sizes:
-        for comparison in subject.measure(rows, rounds=rounds_of(rows)):
+    parts = import_module(f"benchmarks.{group}").PARTS
+    for rows, name in itertools.product(sizes, parts if part == "all" else [part]):
+        for comparison in parts[name](rows, rounds_of(rows)):
             row = row_of(comparison, group=group, rows=rows)
             put(results, row)
             sys.stdout.write(line_of(row, comparison))
@@ -63,4 +64,4 @@ def line_of(row: Row, comparison: Comparison) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), [int(size) for size in sys.argv[3:]])
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], [int(size) for size in sys.argv[4:]])
