@@ -1,13 +1,38 @@
 """PostgreSQL's faster ways, each beside a plain way that every database takes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from struct import pack
+from typing import Any, Final
 
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper
 from psycopg.pq import Format
+
+
+_UUID_OID: Final = 2950
+_UUIDS_OID: Final = 2951
+
+
+class UuidArray:
+    """A parameter `uuid[]`, of ids as integers: written at once it takes a quarter of the time of a list of UUIDs."""
+
+    __slots__ = ("written",)
+
+    def __init__(self, ids: Collection[int]) -> None:
+        header = pack("!iiiii", 1, 0, _UUID_OID, len(ids), 1)
+        self.written = header + b"".join([b"\0\0\0\x10" + one.to_bytes(16) for one in ids])
+
+
+class _UuidArrayDumper(Dumper):
+    format = Format.BINARY
+    oid = _UUIDS_OID
+
+    def dump(self, obj: UuidArray) -> Buffer | None:
+        return obj.written
 
 
 @contextmanager
@@ -19,6 +44,7 @@ def binary_cursor(connection: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
     connection.ensure_connection()
     raw: Any = psycopg.Cursor(connection.connection)
     raw.format = Format.BINARY
+    raw.adapters.register_dumper(UuidArray, _UuidArrayDumper)
     cursor = connection.make_debug_cursor(raw) if connection.queries_logged else connection.make_cursor(raw)
     with cursor:
         yield cursor

@@ -1,20 +1,28 @@
 """Queries over models with encrypted fields: what cannot be right is refused when it is built, lists are made fast."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from django.core.exceptions import EmptyResultSet, FieldError
-from django.db import connections, models, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.db.models import sql
 from django.db.models.base import ModelState
-from django.db.models.expressions import Case, Col
+from django.db.models.expressions import Case, Col, Value
 from django.db.models.functions import Cast
 from django.db.models.query import ModelIterable, ValuesIterable, ValuesListIterable
 from django.db.models.signals import post_init, pre_init
 from django.db.models.sql.compiler import SQLCompiler
 
-from identity_privacy.crypto.fields import EncryptedField, Sealed, encrypted_fields
+from identity_privacy.crypto.fields import (
+    BlindIndexField,
+    DataKeyField,
+    EncryptedField,
+    NextBlindIndexField,
+    Sealed,
+    encrypted_fields,
+)
 from identity_privacy.crypto.postgres import binary_rows, copy_in
 from identity_privacy.crypto.sealing import sealed_in_place, written_with
 
@@ -22,6 +30,8 @@ Row = TypeVar("Row", bound=models.Model, covariant=True)
 
 # Rows that share one fetch of their keys.
 CHUNK: Final = 2_000
+# What belongs to one row's values and must not be written into another row without them.
+BOUND: Final = (EncryptedField, DataKeyField, BlindIndexField, NextBlindIndexField)
 
 
 class SealedQuery(sql.Query):
@@ -52,15 +62,21 @@ class SealedQuery(sql.Query):
 
     def set_group_by(self, allow_aliases: bool = True) -> None:
         """Group by what was selected."""
-        for column in self.select:
-            _refused(column)
+        self.refuse_to_compare()
         super().set_group_by(allow_aliases)
 
-    def _refuse_distinct_values(self) -> None:
-        # Equal values are sealed differently each time, so that none would ever be taken for the same.
-        if self.distinct and not self.default_cols:
+    def refuse_to_compare(self) -> None:
+        """Refuse selected values that are to be compared: equal ones are sealed differently each time.
+
+        Beside the row's own id they do no harm: no two rows are the same in any case.
+        """
+        if not any(isinstance(column, Col) and column.target is self.get_meta().pk for column in self.select):
             for column in self.select:
                 _refused(column)
+
+    def _refuse_distinct_values(self) -> None:
+        if self.distinct and not self.default_cols:
+            self.refuse_to_compare()
 
     def _refuse_name(self, name: str) -> None:
         if name in self.annotations or name == "?":
@@ -79,15 +95,45 @@ def _refused(expression: Any) -> Any:
 class LoadedState(ModelState):
     """The state of a row that came from the database, without an assignment a row."""
 
+    db = DEFAULT_DB_ALIAS
     adding = False
+
+
+@dataclass(frozen=True, slots=True)
+class RowShape:
+    """Where in the values of a query a row's own ones stand, the plain and the encrypted ones."""
+
+    plain: tuple[tuple[str, int], ...]
+    at: Mapping[str, int]
+
+    @classmethod
+    @cache
+    def of(cls, model: type[models.Model], names: tuple[str, ...]) -> "RowShape":
+        """The shape of rows of a model whose columns come in this order."""
+        encrypted = {field.attname for field in encrypted_fields(model)}
+        places = [(name, at) for at, name in enumerate(names)]
+        return cls(
+            tuple(place for place in places if place[0] not in encrypted),
+            {name: at for name, at in places if name in encrypted},
+        )
+
+
+def make_row(model: type[Row], db: str | None, shape: RowShape, values: Sequence[Any]) -> Row:
+    """A row without `Model.__init__`, which costs more than opening a value."""
+    row = object.__new__(model)
+    row.__dict__ = loaded = {"_state": LoadedState(), "_closed": values, "_at": shape.at}
+    for name, at in shape.plain:
+        loaded[name] = values[at]
+    if db != DEFAULT_DB_ALIAS:
+        row._state.db = db
+    return row
 
 
 class SealedRows(ModelIterable[Any]):
     """Makes rows whose keys are fetched together, at the first value that is opened of any of them."""
 
     def __iter__(self) -> Iterator[Any]:
-        rows = self._fast() if self._is_plain() else self._with_neighbours(super().__iter__())
-        yield from rows
+        return self._fast() if self._is_plain() else self._with_neighbours(super().__iter__())
 
     def _is_plain(self) -> bool:
         query, model = self.queryset.query, self.queryset.model
@@ -96,37 +142,33 @@ class SealedRows(ModelIterable[Any]):
             or query.annotations
             or query.extra
             or self.queryset._known_related_objects  # type: ignore[attr-defined]  # a query set has it
+            or model.from_db.__qualname__ != "SealedModel.from_db"
             or pre_init.has_listeners(model)
             or post_init.has_listeners(model)
         )
 
     def _fast(self) -> Iterator[Any]:
         """Rows without Django's work a value; a third less time than the plain path, which `tests` hold beside it."""
-        model, db = self.queryset.model, self.queryset.db
+        db = self.queryset.db
         compiler = self.queryset.query.get_compiler(using=db)
         try:
             chunks = self._chunks(compiler)
         except EmptyResultSet:
             return
-        fields = [column.target for column, *_ in compiler.select]
-        names = [getattr(field, "sealed_name", field.attname) for field in fields]
+        model, columns = self.queryset.model, [column for column, *_ in compiler.select]
         converters = {
             at: converter
-            for at, converter in compiler.get_converters([column for column, *_ in compiler.select]).items()
-            if not isinstance(fields[at], EncryptedField)
+            for at, converter in compiler.get_converters(columns).items()
+            if not isinstance(columns[at].target, EncryptedField)
         }
-        key_at = names.index("data_key_id") if "data_key_id" in names else None
-        new, state_of = object.__new__, LoadedState
+        shape = RowShape.of(model, tuple(column.target.attname for column in columns))
+        key_at = dict(shape.plain).get("data_key_id")
         for chunk in chunks:
-            rows = compiler.apply_converters(chunk, converters) if converters else chunk
-            rows = list(rows)
+            rows = list(compiler.apply_converters(chunk, converters) if converters else chunk)
             beside = [row[key_at] for row in rows] if key_at is not None else ()
             for values in rows:
-                row = new(model)
-                row.__dict__ = loaded = dict(zip(names, values))  # noqa: B905  # both come from one query
-                loaded["_state"] = state = state_of()
-                state.db = db
-                loaded["_beside"] = beside
+                row = make_row(model, db, shape, values)
+                row.__dict__["_beside"] = beside
                 yield row
 
     def _chunks(self, compiler: SQLCompiler) -> Iterable[Iterable[Sequence[Any]]]:
@@ -160,9 +202,11 @@ class _BoundValues(ValuesIterable):
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for row in super().__iter__():
-            for value in row.values():
+            for name, value in row.items():
                 if isinstance(value, Sealed):
-                    value.row_id, value.key_id = row.get("id", row.get("pk")), row.get("data_key_id")
+                    path = _path(name)
+                    value.row_id = row.get(f"{path}id", row.get(f"{path}pk"))
+                    value.key_id = row.get(f"{path}data_key_id")
             yield row
 
 
@@ -172,14 +216,21 @@ class _BoundTuples(ValuesListIterable[Any]):
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         queryset: Any = self.queryset
         names = list(queryset._fields or queryset.query.values_select)
-        row_at = next((names.index(name) for name in ("id", "pk") if name in names), None)
-        key_at = names.index("data_key_id") if "data_key_id" in names else None
+        at = {name: position for position, name in enumerate(names)}
+        paths = [_path(name) for name in names]
+        row_at = [at.get(f"{path}id", at.get(f"{path}pk")) for path in paths]
+        key_at = [at.get(f"{path}data_key_id") for path in paths]
         for row in super().__iter__():
-            if row_at is not None and key_at is not None:
-                for value in row:
-                    if isinstance(value, Sealed):
-                        value.row_id, value.key_id = row[row_at], row[key_at]
+            for value, row_id, key_id in zip(row, row_at, key_at, strict=True):
+                if isinstance(value, Sealed) and row_id is not None and key_id is not None:
+                    value.row_id, value.key_id = row[row_id], row[key_id]
             yield row
+
+
+def _path(name: str) -> str:
+    """The relation through which a query names a field, `author__` in `author__name`: whose row the value is of."""
+    relation, between, _ = name.rpartition("__")
+    return relation + between
 
 
 class SealedQuerySet(models.QuerySet[Row]):
@@ -207,6 +258,14 @@ class SealedQuerySet(models.QuerySet[Row]):
             found._iterable_class = _BoundTuples
         return found
 
+    def only(self, *fields: Any) -> Self:
+        """Rows that hold these fields and, so that their values open without a query each, the key's id."""
+        return super().only(*fields, "data_key_id")
+
+    def defer(self, *fields: Any) -> Self:
+        """Rows without these fields; the key's id comes all the same."""
+        return super().defer(*(name for name in fields if name != "data_key_id"))
+
     def bulk_create(
         self,
         objs: Iterable[Row],
@@ -221,7 +280,8 @@ class SealedQuerySet(models.QuerySet[Row]):
         Raises: FieldError, where a conflict would write sealed values into a row with another id.
         """
         rows = list(objs)
-        if update_conflicts and {field.name for field in encrypted_fields(self.model)} & set(update_fields or ()):
+        bound = {field.name for field in self.model._meta.concrete_fields if isinstance(field, BOUND)}
+        if update_conflicts and bound & set(update_fields or ()):
             raise FieldError("an encrypted value belongs to one row: update the row that is there instead")
         with transaction.atomic(using=self.db, savepoint=False), sealed_in_place(rows, self._names(), using=self.db):
             return super().bulk_create(
@@ -275,12 +335,29 @@ class SealedQuerySet(models.QuerySet[Row]):
         """Update rows in the database. Raises: FieldError, for an encrypted field: its value belongs to one row."""
         for field in encrypted_fields(self.model):
             value = values.get(field.name)
-            if value is not None and not isinstance(value, Case | Cast | Sealed):
+            if value is not None and not isinstance(value, Sealed) and not _is_of_bulk_update(value):
                 raise FieldError(f"{field.name} is encrypted: set it on each row and save that, or use bulk_update")
+        if "data_key_id" in values and not isinstance(values["data_key_id"], Case | Cast):
+            raise FieldError("a row moves to another key with its values: use reseal_under() and save it")
         return super().update(**values)
+
+    def _combinator_query(self, combinator: str, *other_qs: Any, all: bool = False) -> Any:  # Django's
+        for query in (self.query, *(queryset.query for queryset in other_qs)):
+            if not all and not query.default_cols and isinstance(query, SealedQuery):
+                query.refuse_to_compare()
+        return super()._combinator_query(combinator, *other_qs, all=all)  # type: ignore[misc]  # Django's own
 
     def _names(self) -> set[str]:
         return {field.attname for field in self.model._meta.concrete_fields}
+
+
+def _is_of_bulk_update(value: Any) -> bool:
+    """Whether this is what `bulk_update` writes: for each row a value that was sealed for it."""
+    case = value.get_source_expressions()[0] if isinstance(value, Cast) else value
+    if not isinstance(case, Case):
+        return False
+    results = [case.default, *(when.result for when in case.cases)]
+    return all(isinstance(result, Value) and isinstance(result.value, Sealed | None) for result in results)
 
 
 @cache

@@ -1,7 +1,7 @@
 """Opening personal data: only inside a Reading, which says who reads whose data for which purpose."""
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from identity_privacy import clock
 from identity_privacy.actors import Actor
 from identity_privacy.crypto.errors import KeyDestroyed, OpenedWithoutReading, UnreadableSeal, WrongPlace
-from identity_privacy.crypto.keys import unwrap, unwrap_all, wrapped_keys
+from identity_privacy.crypto.keys import ciphers_of, unwrap_all, wrapped_keys
 from identity_privacy.crypto.models import DataKey, Incident
 from identity_privacy.crypto.seal import associated_data, open_sealed
 from identity_privacy.errors import IntegrityFailure
@@ -49,8 +49,8 @@ class Reading:
     reason: str
     controller_id: UUID | None = None
     what: str = "personal_data"
-    # By the 16 bytes of the key's id: hashing and comparing UUIDs costs more than opening a value.
-    ciphers: dict[bytes, AESGCM] = field(default_factory=dict, init=False, repr=False)
+    # By the integer of the key's id, see `ciphers_of`.
+    ciphers: dict[int, AESGCM] = field(default_factory=dict, init=False, repr=False)
     _token: Token["Reading | None"] | None = field(default=None, init=False, repr=False)
 
     def __enter__(self) -> Self:
@@ -68,31 +68,28 @@ class Reading:
 
     def prefetch(self, key_ids: Iterable[UUID]) -> None:
         """Fetch the keys of many rows in one query, so that a list costs none per row."""
-        missing = {key_id for key_id in set(key_ids) if key_id.bytes not in self.ciphers}
+        missing = {key_id.int for key_id in key_ids} - self.ciphers.keys()
         if not missing:
             return
         if len(self.ciphers) + len(missing) > MAX_KEYS:
             self.ciphers.clear()
-        for key in wrapped_keys(missing, subject_id=self.subject_id, controller_id=self.controller_id):
-            self.ciphers[key.key_id] = unwrap(key)
+        self.ciphers.update(ciphers_of(missing, subject_id=self.subject_id, controller_id=self.controller_id))
 
-    def cipher(self, key_id: UUID, *, beside: Collection[UUID] = ()) -> AESGCM:
+    def cipher(self, key_id: UUID, *, beside: Iterable[UUID] = ()) -> AESGCM:
         """The cipher of one key; where it must be fetched, those of the rows `beside` come in the same query.
 
         Raises: KeyDestroyed; OpenedWithoutReading, for a person whom this does not cover.
         """
-        found = self.ciphers.get(key_id.bytes)
-        if found is not None:
-            return found
-        self.prefetch((key_id, *beside))
-        found = self.ciphers.get(key_id.bytes)
+        if key_id.int not in self.ciphers:
+            self.prefetch((key_id, *beside))
+        found = self.ciphers.get(key_id.int)
         if found is not None:
             return found
         if DataKey.objects.filter(id=key_id).exists():
             raise OpenedWithoutReading("this Reading does not cover this person or controller")
         raise KeyDestroyed(key_id)
 
-    def open(self, sealed: bytes, *, place: str, row_id: UUID, key_id: UUID, beside: Collection[UUID] = ()) -> bytes:
+    def open(self, sealed: bytes, *, place: str, row_id: UUID, key_id: UUID, beside: Iterable[UUID] = ()) -> bytes:
         """Open one value. Raises: KeyDestroyed; OpenedWithoutReading; WrongPlace; UnreadableSeal."""
         associated = associated_data(place, row_id, key_id)
         try:
@@ -109,7 +106,7 @@ class Reading:
 
         Raises: KeyDestroyed; OpenedWithoutReading.
         """
-        self.ciphers.pop(key_id.bytes, None)
+        self.ciphers.pop(key_id.int, None)
         self.cipher(key_id)  # says why, where there is none
         for key in wrapped_keys([key_id], subject_id=self.subject_id, controller_id=self.controller_id):
             return unwrap_all(key)

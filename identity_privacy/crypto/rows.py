@@ -8,9 +8,8 @@
 Its rows are sealed as they are written, and made quickly when they are read.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from functools import cache
-from typing import Any, Self, TypeVar
+from collections.abc import Collection, Iterable
+from typing import Any, Self
 from uuid import UUID
 
 from django.db import models, router, transaction
@@ -18,8 +17,17 @@ from django.db.models.signals import post_init, pre_init
 from uuid_utils.compat import uuid7
 
 from identity_privacy.crypto.errors import OpenedRowLeaves
-from identity_privacy.crypto.fields import DataKeyField, EncryptedField, Sealed, encrypted_fields, load_closed
-from identity_privacy.crypto.querysets import LoadedState
+from identity_privacy.crypto.fields import (
+    ABSENT,
+    DataKeyField,
+    EncryptedField,
+    Sealed,
+    closed_value,
+    encrypted_fields,
+    keep_closed,
+    load_closed,
+)
+from identity_privacy.crypto.querysets import RowShape, make_row
 from identity_privacy.crypto.sealing import sealed_in_place, written_with
 
 
@@ -31,6 +39,10 @@ class SealedModel(models.Model):
 
     class Meta:
         abstract = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        close(self)
 
     def __copy__(self) -> Self:
         """A second row in this process, which holds the same values."""
@@ -53,8 +65,8 @@ class SealedModel(models.Model):
         """Make a row from the database, its values closed."""
         if pre_init.has_listeners(cls) or post_init.has_listeners(cls):
             return super().from_db(db, field_names, values)
-        names = row_names(cls, tuple(field_names))
-        return make_row(cls, db, names, [value.sealed if type(value) is Sealed else value for value in values])
+        shape = RowShape.of(cls, tuple(field_names))
+        return make_row(cls, db, shape, [value.sealed if type(value) is Sealed else value for value in values])
 
     def reseal_under(self, key_id: UUID) -> None:
         """Open every value, inside a Reading, and move the row to another data key; saving it writes them anew.
@@ -105,25 +117,15 @@ class SealedModel(models.Model):
         return written
 
 
+def close(row: models.Model) -> None:
+    """Put closed values that were given to a row where a row from the database has them."""
+    values = row.__dict__
+    for field in encrypted_fields(type(row)):
+        value = values.get(field.attname)
+        if isinstance(value, Sealed):
+            keep_closed(row, {field.attname: value.sealed})
+
+
 def is_absent(row: models.Model, field: EncryptedField) -> bool:
     """Whether a row was loaded without this value (`only`, `defer`)."""
-    return field.attname not in row.__dict__ and field.sealed_name not in row.__dict__
-
-
-@cache
-def row_names(model: type[models.Model], field_names: tuple[str, ...]) -> tuple[str, ...]:
-    """Under which names the columns `field_names` stand in a row's `__dict__`: the encrypted ones are closed."""
-    sealed = {field.attname: field.sealed_name for field in encrypted_fields(model)}
-    return tuple(sealed.get(name, name) for name in field_names)
-
-
-Row = TypeVar("Row", bound=models.Model)
-
-
-def make_row(model: type[Row], db: str | None, names: Sequence[str], values: Sequence[Any]) -> Row:
-    """A row without `Model.__init__`, which costs more than opening a value."""
-    row = object.__new__(model)
-    row.__dict__ = loaded = dict(zip(names, values))  # noqa: B905  # both come from one query
-    loaded["_state"] = state = LoadedState()
-    state.db = db
-    return row
+    return field.attname not in row.__dict__ and closed_value(row, field.attname) is ABSENT

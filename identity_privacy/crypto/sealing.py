@@ -3,22 +3,21 @@
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
 from uuid import UUID
 
 from django.db import models
 
 from identity_privacy.crypto.blind_index import normalise
 from identity_privacy.crypto.fields import (
+    ABSENT,
     BlindIndexField,
     NextBlindIndexField,
     Sealed,
+    closed_value,
     encrypted_fields,
 )
 from identity_privacy.crypto.keys import sealing_ring
 from identity_privacy.crypto.seal import NONCE_BYTES, VERSION, open_sealed
-
-_NOTHING: Final = object()
 
 
 @contextmanager
@@ -44,15 +43,18 @@ def sealed_in_place(rows: Sequence[models.Model], names: Collection[str], *, usi
             values, key_id = row.__dict__, _key_id(row)
             cipher, suffix = ring.cipher(key_id), _uuid(row.pk).bytes + key_id.bytes
             for field in fields:
-                value = values.get(field.attname, _NOTHING)
+                value = values.get(field.attname, ABSENT)
                 associated = field.place_prefix + suffix
-                if value is _NOTHING:
-                    sealed = values.get(field.sealed_name)
-                    if sealed is None:
+                if value is ABSENT:
+                    sealed = closed_value(row, field.attname)
+                    if sealed is None or sealed is ABSENT:
                         continue
                     open_sealed(cipher, sealed, associated)
-                elif value is None or isinstance(value, Sealed):
+                elif value is None:
                     continue
+                elif isinstance(value, Sealed):
+                    sealed = value.sealed
+                    open_sealed(cipher, sealed, associated)
                 else:
                     nonce = nonces[at : at + NONCE_BYTES]
                     at += NONCE_BYTES
@@ -62,7 +64,7 @@ def sealed_in_place(rows: Sequence[models.Model], names: Collection[str], *, usi
         yield
     finally:
         for values, name, value in before:
-            if value is _NOTHING:
+            if value is ABSENT:
                 values.pop(name, None)
             else:
                 values[name] = value
@@ -77,8 +79,8 @@ def fill_blind_indexes(rows: Sequence[models.Model], names: Collection[str], *, 
     for row in rows:
         values = row.__dict__
         for index, following in indexes:
-            value = values.get(index.of, _NOTHING)
-            if value is _NOTHING or isinstance(value, Sealed):
+            value = values.get(index.of, ABSENT)
+            if value is ABSENT or isinstance(value, Sealed):
                 continue
             stored: tuple[bytes | None, bytes | None] = (None, None)
             if value is not None:
