@@ -28,6 +28,8 @@ class Package:
     @contextlib.contextmanager
     def started(cls, name: str, rows: int) -> Iterator[Self]:
         """Start it and let it write its rows; ended with the block."""
+        if not PYTHON.exists():
+            raise RuntimeError("the other packages are not installed: run scripts/bootstrap bench")
         database = {key: str(connection.settings_dict[key]) for key in ("NAME", "USER", "PASSWORD", "HOST", "PORT")}
         environment = {"PATH": os.environ["PATH"], "PEER_DATABASE": json.dumps(database)}
         command = [str(PYTHON), "-m", "benchmarks.peers", name, str(rows)]
