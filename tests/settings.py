@@ -18,3 +18,6 @@ CELERY_BROKER_URL = "memory://"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["*"]
 STATIC_ROOT = None  # nothing is collected: the finders serve what the pages ask for
+
+# An app such as somebody else would write it.
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.crypto.notebook"]  # noqa: F405  # the service's

@@ -11,7 +11,7 @@ A value is sealed when its row is saved, and opened when the attribute is read i
 filtered, ordered, grouped or computed with in the database: each of these raises FieldError.
 
 In a row's `__dict__` an open value stands under its field's name. The closed ones stay as they came, in the tuple
-`_closed`, and `_at` says where in it: a list's rows share one such map.
+`_closed`, and `_shape` says where in it: a list's rows share one.
 """
 
 import datetime
@@ -19,6 +19,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 from uuid import UUID
@@ -32,6 +33,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Expression
 from django.utils.functional import Promise
 
+from identity_privacy.crypto.columns import SealedColumn, SealedIsNull
 from identity_privacy.crypto.errors import SealedUnderAnotherKey
 from identity_privacy.crypto.keys import seal_value
 from identity_privacy.crypto.reading import Reading, active, active_reading
@@ -44,6 +46,8 @@ SEALED_TEXT: Final = "\N{LOCK}sealed:"
 # Set while `loaddata` reads sealed values from a fixture, and while `dumpdata` was told to write open ones.
 loads_sealed: ContextVar[bool] = ContextVar("loads_sealed", default=False)
 dumps_open: ContextVar[bool] = ContextVar("dumps_open", default=False)
+# Set while `dumpdata` writes sealed ones: an attribute that is read then is the closed value.
+dumps_sealed: ContextVar[bool] = ContextVar("dumps_sealed", default=False)
 
 
 class Sealed:
@@ -66,6 +70,10 @@ class Sealed:
     def __repr__(self) -> str:
         return "<sealed>"
 
+    def __str__(self) -> str:
+        # A page or form that knows nothing of closed values would show, and then save, a word in the value's stead.
+        raise FieldError("this value is closed: value.open() opens it inside a Reading")
+
     def open(self, *, row_id: UUID | None = None, key_id: UUID | None = None) -> Any:
         """The value, inside a Reading; with row and key where the query did not bring them.
 
@@ -75,6 +83,20 @@ class Sealed:
         if self.field is None or row_id is None or key_id is None:
             raise FieldError("name the row and the data key: sealed.open(row_id=…, key_id=…)")
         return self.field.open(self.sealed, row_id=row_id, key_id=key_id)
+
+
+class _Opened(Sealed):
+    """An open value on its way to a form; a serializer cannot write it by mistake."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        super().__init__(b"")
+        self.value = value
+
+    def open(self, *, row_id: UUID | None = None, key_id: UUID | None = None) -> Any:
+        """The value."""
+        return self.value
 
 
 class _SealedAttribute:
@@ -93,13 +115,15 @@ class _SealedAttribute:
             return self
         row, name = instance.__dict__, self._name
         reading = active.get()
-        if reading is not None and "_suffix" in row:
+        if "_suffix" in row and reading is not None:
             open_closed(instance, reading)
             if name in row:
                 return row[name]
-        if name not in row.get("_at", ()):
+        at = row["_shape"].at.get(name) if "_shape" in row else None
+        if at is None:
             load_closed(instance, [self.field])
-        sealed = row["_closed"][row["_at"][name]]
+            at = row["_shape"].at[name]
+        sealed = row["_closed"][at]
         if sealed is None:
             row[name] = None
             return None
@@ -122,10 +146,10 @@ def open_closed(instance: models.Model, reading: Reading) -> None:
     cipher = reading.ciphers.get(row["data_key_id"].int)
     if cipher is None:
         return
-    decrypt, suffix, closed, at = cipher.decrypt, row["_suffix"], row["_closed"], row["_at"]
-    for name, prefix, from_bytes in _openers(type(instance)):
-        if name not in row and name in at:
-            sealed = closed[at[name]]
+    decrypt, suffix, closed = cipher.decrypt, row["_suffix"], row["_closed"]
+    for name, at, prefix, from_bytes in row["_shape"].openers:
+        if name not in row:
+            sealed = closed[at]
             if sealed is not None:
                 try:
                     row[name] = from_bytes(decrypt(sealed[1:13], sealed[13:], prefix + suffix))
@@ -133,23 +157,40 @@ def open_closed(instance: models.Model, reading: Reading) -> None:
                     continue
 
 
-@cache
-def _openers(model: type[models.Model]) -> tuple[tuple[str, bytes, Callable[[bytes], Any]], ...]:
-    return tuple((field.attname, field.place_prefix, field.from_bytes) for field in encrypted_fields(model))
+@dataclass(frozen=True, slots=True)
+class RowShape:
+    """Where in the values of a query a row's own ones stand, the plain and the encrypted, and what opens the latter."""
+
+    plain: tuple[tuple[str, int], ...]
+    at: Mapping[str, int]
+    openers: tuple[tuple[str, int, bytes, Callable[[bytes], Any]], ...]
+
+    @classmethod
+    @cache
+    def of(cls, model: type[models.Model], names: tuple[str, ...]) -> "RowShape":
+        """The shape of rows of a model whose values come in the order of `names`."""
+        at = {name: place for place, name in enumerate(names)}
+        encrypted = [field for field in encrypted_fields(model) if field.attname in at]
+        return cls(
+            tuple((name, at[name]) for name in names if name not in {field.attname for field in encrypted}),
+            {field.attname: at[field.attname] for field in encrypted},
+            tuple((field.attname, at[field.attname], field.place_prefix, field.from_bytes) for field in encrypted),
+        )
 
 
 def closed_value(instance: models.Model, name: str) -> Any:
     """The sealed bytes of a row's value, None where it is null, or `ABSENT` where they were not loaded."""
     row = instance.__dict__
-    at = row.get("_at", {}).get(name)
+    at = row["_shape"].at.get(name) if "_shape" in row else None
     return ABSENT if at is None else row["_closed"][at]
 
 
 def keep_closed(instance: models.Model, values: Mapping[str, bytes | None]) -> None:
     """Put sealed bytes into a row, each in place of what is known of it."""
     row = instance.__dict__
-    known = {name: row["_closed"][at] for name, at in row.get("_at", {}).items()} | dict(values)
-    row["_closed"], row["_at"] = tuple(known.values()), {name: at for at, name in enumerate(known)}
+    known = {name: row["_closed"][at] for name, at in row["_shape"].at.items()} if "_shape" in row else {}
+    known |= values
+    row["_closed"], row["_shape"] = tuple(known.values()), RowShape.of(type(instance), tuple(known))
     row.pop("_suffix", None)
     for name in values:
         row.pop(name, None)
@@ -219,16 +260,20 @@ class EncryptedField(models.Field[Any, Any]):
             return None
         if not isinstance(value, Sealed):
             raise FieldError(f"{self.name} is encrypted: save the row, or find it through its blind index")
-        return models.BinaryField().get_db_prep_value(value.sealed, connection, prepared)
+        return value.sealed
 
     def from_db_value(self, value: Any, expression: Expression, connection: BaseDatabaseWrapper) -> Sealed | None:
         """Wrap what was stored; nothing is opened yet."""
         return None if value is None else Sealed(bytes(value), self)
 
+    def get_col(self, alias: str | None, output_field: models.Field[Any, Any] | None = None) -> SealedColumn:
+        """The column in a query, which refuses to be computed with."""
+        return SealedColumn(alias, self, output_field)  # type: ignore[arg-type]  # None in an update
+
     def get_lookup(self, lookup_name: str) -> Any:
         """Only `isnull`: ciphertext cannot be compared. Raises: FieldError."""
         if lookup_name == "isnull":
-            return super().get_lookup(lookup_name)
+            return SealedIsNull
         raise FieldError(f"{self.name} is encrypted and cannot be filtered; use its blind index")
 
     def get_transform(self, lookup_name: str) -> Any:
@@ -238,12 +283,12 @@ class EncryptedField(models.Field[Any, Any]):
     # --- forms and fixtures ---------------------------------------------------------------------------
 
     def value_from_object(self, obj: models.Model) -> Any:
-        """The open value, or a closed one as it is: a form opens it when it is rendered, a fixture does not."""
+        """A value that `open()` opens: a form does so when it is rendered, a fixture does not."""
         value = obj.__dict__.get(self.attname, ABSENT)
         if isinstance(value, Sealed):  # on a model of a migration
             return Sealed(value.sealed, self, obj.pk, obj.__dict__["data_key_id"])
         if value is not ABSENT:
-            return value
+            return None if value is None else _Opened(value)
         if closed_value(obj, self.attname) is ABSENT:
             load_closed(obj, [self])
         sealed = closed_value(obj, self.attname)
@@ -256,8 +301,8 @@ class EncryptedField(models.Field[Any, Any]):
         """
         value = self.value_from_object(obj)
         if dumps_open.get():
-            return self.to_text(value.open() if isinstance(value, Sealed) else value)
-        if not isinstance(value, Sealed):
+            return self.to_text(value.open())
+        if isinstance(value, _Opened):
             raise FieldError(f"{self.name} was opened: write fixtures from rows as they come from the database")
         return SEALED_TEXT + b64encode(value.sealed).decode()
 
@@ -277,7 +322,10 @@ class EncryptedField(models.Field[Any, Any]):
             return self.from_text(value)
         if not loads_sealed.get():
             raise ValidationError("A text cannot begin so.", code="sealed")
-        return Sealed(b64decode(value.removeprefix(SEALED_TEXT)), self)
+        try:
+            return Sealed(b64decode(value.removeprefix(SEALED_TEXT), validate=True), self)
+        except ValueError:
+            raise ValidationError("This is no sealed value.", code="sealed") from None
 
     def formfield(self, **kwargs: Any) -> Any:
         """A form field that opens the stored value when it is rendered, inside a Reading."""
@@ -352,7 +400,10 @@ class EncryptedDateField(EncryptedField):
 
     def from_text(self, text: str) -> Any:
         """ISO 8601. Raises: ValidationError."""
-        return models.DateField().to_python(text)
+        try:
+            return datetime.date.fromisoformat(text)
+        except ValueError:  # its message would show the text
+            raise ValidationError("This is no date such as 1990-02-28.", code="invalid") from None
 
 
 class EncryptedJSONField(EncryptedField):
@@ -370,6 +421,15 @@ class EncryptedJSONField(EncryptedField):
     def from_bytes(self, plaintext: bytes) -> Any:
         """JSON."""
         return json.loads(plaintext)
+
+    def from_text(self, text: str) -> Any:
+        """JSON in a fixture; elsewhere a text is a value of its own. Raises: ValidationError."""
+        if not loads_sealed.get():
+            return text
+        try:
+            return json.loads(text)
+        except ValueError:  # its message would show the text
+            raise ValidationError("This is not JSON.", code="invalid") from None
 
 
 class EncryptedBinaryField(EncryptedField):
@@ -471,9 +531,10 @@ class _DataKeyAttribute:
 
     def __set__(self, instance: models.Model, value: object) -> None:
         row = instance.__dict__
-        known = row.get(self.field.attname, value)
-        if known != value and closed_fields(instance):
-            raise SealedUnderAnotherKey(f"open the values of {instance.pk} first, or use reseal_under()")
+        if row.get(self.field.attname, value) != value:
+            if closed_fields(instance) or _absent_fields(instance):
+                raise SealedUnderAnotherKey(f"open the values of {instance.pk} first, or use reseal_under()")
+            row["_is_moved"] = True  # so that whatever is saved of it, its values go along
         row[self.field.attname] = value
 
 
@@ -508,7 +569,19 @@ def closed_fields(instance: models.Model) -> list[EncryptedField]:
     ]
 
 
-def load_closed(instance: models.Model, fields: Sequence[EncryptedField]) -> None:
+def _absent_fields(instance: models.Model) -> list[EncryptedField]:
+    return [
+        field
+        for field in encrypted_fields(type(instance))
+        if not instance._state.adding
+        and field.attname not in instance.__dict__
+        and closed_value(instance, field.attname) is ABSENT
+    ]
+
+
+def load_closed(
+    instance: models.Model, fields: Sequence[EncryptedField], rows: "models.QuerySet[models.Model] | None" = None
+) -> None:
     """Fetch sealed values of a row anew, together with what is closed in it, so that all are under one key.
 
     Raises: DoesNotExist.
@@ -516,7 +589,9 @@ def load_closed(instance: models.Model, fields: Sequence[EncryptedField]) -> Non
     model = type(instance)
     fields = list({field.attname: field for field in (*fields, *closed_fields(instance))}.values())
     names = [field.attname for field in fields]
-    rows = model._base_manager.using(instance._state.db).filter(pk=instance.pk)
-    key_id, *sealed = rows.values_list("data_key_id", *names).get()
+    if rows is None:
+        rows = model._base_manager.using(instance._state.db)
+    key_id, *sealed = rows.filter(pk=instance.pk).values_list("data_key_id", *names).get()
     keep_closed(instance, {name: value and value.sealed for name, value in zip(names, sealed, strict=True)})
+    instance.__dict__.pop("_is_moved", None)
     instance.__dict__["data_key_id"] = key_id

@@ -1,9 +1,9 @@
 """Queries over models with encrypted fields: what cannot be right is refused when it is built, lists are made fast."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final, Self, TypeVar
+from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet, FieldError
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
@@ -20,16 +20,17 @@ from identity_privacy.crypto.fields import (
     DataKeyField,
     EncryptedField,
     NextBlindIndexField,
+    RowShape,
     Sealed,
     encrypted_fields,
 )
 from identity_privacy.crypto.postgres import binary_rows, copy_in
-from identity_privacy.crypto.sealing import sealed_in_place, written_with
+from identity_privacy.crypto.sealing import sealed_in_place, sealed_values, written_with
 
 Row = TypeVar("Row", bound=models.Model, covariant=True)
 
 # Rows that share one fetch of their keys.
-CHUNK: Final = 2_000
+CHUNK: Final = 1_000
 # What belongs to one row's values and must not be written into another row without them.
 BOUND: Final = (EncryptedField, DataKeyField, BlindIndexField, NextBlindIndexField)
 
@@ -99,29 +100,12 @@ class LoadedState(ModelState):
     adding = False
 
 
-@dataclass(frozen=True, slots=True)
-class RowShape:
-    """Where in the values of a query a row's own ones stand, the plain and the encrypted ones."""
-
-    plain: tuple[tuple[str, int], ...]
-    at: Mapping[str, int]
-
-    @classmethod
-    @cache
-    def of(cls, model: type[models.Model], names: tuple[str, ...]) -> "RowShape":
-        """The shape of rows of a model whose columns come in this order."""
-        encrypted = {field.attname for field in encrypted_fields(model)}
-        places = [(name, at) for at, name in enumerate(names)]
-        return cls(
-            tuple(place for place in places if place[0] not in encrypted),
-            {name: at for name, at in places if name in encrypted},
-        )
-
-
-def make_row(model: type[Row], db: str | None, shape: RowShape, values: Sequence[Any]) -> Row:
-    """A row without `Model.__init__`, which costs more than opening a value."""
+def make_row(
+    model: type[Row], db: str | None, shape: RowShape, values: Sequence[Any], beside: Sequence[UUID] = ()
+) -> Row:
+    """A row without `Model.__init__`, which costs more than opening a value; `beside` are the keys of its list."""
     row = object.__new__(model)
-    row.__dict__ = loaded = {"_state": LoadedState(), "_closed": values, "_at": shape.at}
+    row.__dict__ = loaded = {"_state": LoadedState(), "_beside": beside, "_shape": shape, "_closed": values}
     for name, at in shape.plain:
         loaded[name] = values[at]
     if db != DEFAULT_DB_ALIAS:
@@ -167,9 +151,7 @@ class SealedRows(ModelIterable[Any]):
             rows = list(compiler.apply_converters(chunk, converters) if converters else chunk)
             beside = [row[key_at] for row in rows] if key_at is not None else ()
             for values in rows:
-                row = make_row(model, db, shape, values)
-                row.__dict__["_beside"] = beside
-                yield row
+                yield make_row(model, db, shape, values, beside)
 
     def _chunks(self, compiler: SQLCompiler) -> Iterable[Iterable[Sequence[Any]]]:
         connection = compiler.connection
@@ -298,7 +280,7 @@ class SealedQuerySet(models.QuerySet[Row]):
         rows = list(objs)
         named = set(fields)
         named = {field.attname for field in self.model._meta.concrete_fields if {field.name, field.attname} & named}
-        names = written_with(self.model, named)
+        names = written_with(self.model, named, rows)
         self._for_write = True
         with transaction.atomic(using=self.db, savepoint=False), sealed_in_place(rows, names, using=self.db):
             return super().bulk_update(rows, sorted(names), batch_size=batch_size)
@@ -314,17 +296,19 @@ class SealedQuerySet(models.QuerySet[Row]):
         if connection.vendor != "postgresql":
             return self.bulk_create(rows)
         fields = [field for field in self.model._meta.concrete_fields if not field.generated]
-        types = [str(field.db_type(connection)).partition("(")[0] for field in fields]
-        columns = [str(field.column) for field in fields]
-        with transaction.atomic(using=self.db, savepoint=False), sealed_in_place(rows, self._names(), using=self.db):
+        encrypted = [field for field in fields if isinstance(field, EncryptedField)]
+        plain = [field for field in fields if not isinstance(field, EncryptedField)]
+        columns = [*plain, *encrypted]
+        with transaction.atomic(using=self.db, savepoint=False):
+            sealed = sealed_values(rows, encrypted, self._names(), using=self.db)
             copy_in(
                 connection,
                 self.model._meta.db_table,
-                columns,
-                types,
+                [str(field.column) for field in columns],
+                [str(field.db_type(connection)).partition("(")[0] for field in columns],
                 (
-                    [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
-                    for row in rows
+                    [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in plain] + values
+                    for row, values in zip(rows, sealed, strict=True)
                 ),
             )
         for row in rows:

@@ -21,13 +21,14 @@ from identity_privacy.crypto.fields import (
     ABSENT,
     DataKeyField,
     EncryptedField,
+    RowShape,
     Sealed,
     closed_value,
     encrypted_fields,
     keep_closed,
     load_closed,
 )
-from identity_privacy.crypto.querysets import RowShape, make_row
+from identity_privacy.crypto.querysets import make_row
 from identity_privacy.crypto.sealing import sealed_in_place, written_with
 
 
@@ -93,8 +94,10 @@ class SealedModel(models.Model):
             if not isinstance(field, EncryptedField) and field.attname not in deferred
         ]
         others = plain if fields is None else [name for name in fields if name not in names]
-        if sealed:
-            load_closed(self, sealed)
+        if sealed or "data_key_id" in others:
+            rows = type(self)._base_manager.using(using or self._state.db) if from_queryset is None else from_queryset
+            load_closed(self, sealed, rows)
+            others = [name for name in others if name != "data_key_id"]
         if others:
             super().refresh_from_db(using=using, fields=others, from_queryset=from_queryset)
 
@@ -109,9 +112,13 @@ class SealedModel(models.Model):
     ) -> bool:
         # The one place through which Django writes a single row, whoever asked for it; signals are sent outside.
         using = using or router.db_for_write(type(self), instance=self)
-        names = {field.attname for field in self._meta.concrete_fields} if update_fields is None else set(update_fields)
-        if update_fields is not None:
-            update_fields = frozenset(names := written_with(type(self), names))
+        if self.pk is None:  # a copy under a new id, which is part of what its values are bound to
+            self.pk = self._meta.pk.get_pk_value_on_save(self)
+        names = {field.attname for field in self._meta.concrete_fields}
+        if update_fields is not None and not force_insert and not self._state.adding:
+            # A key that did not change is not written: this may be another row than the one that was loaded.
+            names = set(update_fields) - {"data_key_id"}
+            update_fields = frozenset(names := written_with(type(self), names, [self]))
         with transaction.atomic(using=using, savepoint=False), sealed_in_place([self], names, using=using):
             written: bool = super()._save_table(raw, cls, force_insert, force_update, using, update_fields)  # type: ignore[misc]  # Django's own
         return written

@@ -11,6 +11,7 @@ from identity_privacy.crypto.blind_index import normalise
 from identity_privacy.crypto.fields import (
     ABSENT,
     BlindIndexField,
+    EncryptedField,
     NextBlindIndexField,
     Sealed,
     closed_value,
@@ -18,6 +19,7 @@ from identity_privacy.crypto.fields import (
 )
 from identity_privacy.crypto.keys import sealing_ring
 from identity_privacy.crypto.seal import NONCE_BYTES, VERSION, open_sealed
+from identity_privacy.errors import Invalid
 
 
 @contextmanager
@@ -31,36 +33,14 @@ def sealed_in_place(rows: Sequence[models.Model], names: Collection[str], *, usi
     if not rows:
         yield
         return
-    model = type(rows[0])
-    fields = [field for field in encrypted_fields(model) if field.attname in names]
-    ring = sealing_ring(using)
-    ring.prefetch(_key_id(row) for row in rows)
-    fill_blind_indexes(rows, names, using=using)
+    fields = [field for field in encrypted_fields(type(rows[0])) if field.attname in names]
     before: list[tuple[dict[str, object], str, object]] = []
-    nonces, at = os.urandom(NONCE_BYTES * len(rows) * len(fields)), 0
     try:
-        for row in rows:
-            values, key_id = row.__dict__, _key_id(row)
-            cipher, suffix = ring.cipher(key_id), _uuid(row.pk).bytes + key_id.bytes
-            for field in fields:
-                value = values.get(field.attname, ABSENT)
-                associated = field.place_prefix + suffix
-                if value is ABSENT:
-                    sealed = closed_value(row, field.attname)
-                    if sealed is None or sealed is ABSENT:
-                        continue
-                    open_sealed(cipher, sealed, associated)
-                elif value is None:
-                    continue
-                elif isinstance(value, Sealed):
-                    sealed = value.sealed
-                    open_sealed(cipher, sealed, associated)
-                else:
-                    nonce = nonces[at : at + NONCE_BYTES]
-                    at += NONCE_BYTES
-                    sealed = VERSION + nonce + cipher.encrypt(nonce, field.to_bytes(value), associated)
-                before.append((values, field.attname, value))
-                values[field.attname] = Sealed(sealed)
+        for row, sealed in zip(rows, sealed_values(rows, fields, names, using=using), strict=True):
+            values = row.__dict__
+            for field, value in zip(fields, sealed, strict=True):
+                before.append((values, field.attname, values.get(field.attname, ABSENT)))
+                values[field.attname] = value if value is None else Sealed(value)
         yield
     finally:
         for values, name, value in before:
@@ -68,6 +48,37 @@ def sealed_in_place(rows: Sequence[models.Model], names: Collection[str], *, usi
                 values.pop(name, None)
             else:
                 values[name] = value
+
+
+def sealed_values(
+    rows: Sequence[models.Model], fields: Sequence[EncryptedField], names: Collection[str], *, using: str
+) -> Iterator[list[bytes | None]]:
+    """The values of `fields` as they are stored, a list a row, blind indexes computed beside; see `sealed_in_place`."""
+    ring = sealing_ring(using)
+    ring.prefetch(_key_id(row) for row in rows)
+    fill_blind_indexes(rows, names, using=using)
+    nonces, at = os.urandom(NONCE_BYTES * len(rows) * len(fields)), 0  # one call for all of them
+    plan = [(field.attname, field.place_prefix, field.to_bytes) for field in fields]
+    for row in rows:
+        values, key_id = row.__dict__, _key_id(row)
+        cipher, suffix = ring.cipher(key_id), _uuid(row.pk).bytes + key_id.bytes
+        sealed: list[bytes | None] = []
+        for name, prefix, to_bytes in plan:
+            value = values.get(name, ABSENT)
+            if value is ABSENT or isinstance(value, Sealed):
+                # Closed, or given as it was stored elsewhere: it must belong here.
+                closed = value.sealed if isinstance(value, Sealed) else closed_value(row, name)
+                closed = None if closed is ABSENT else closed
+                if closed is not None:
+                    open_sealed(cipher, closed, prefix + suffix)
+                sealed.append(closed)
+            elif value is None:
+                sealed.append(None)
+            else:
+                nonce = nonces[at : at + NONCE_BYTES]
+                at += NONCE_BYTES
+                sealed.append(VERSION + nonce + cipher.encrypt(nonce, to_bytes(value), prefix + suffix))
+        yield sealed
 
 
 def fill_blind_indexes(rows: Sequence[models.Model], names: Collection[str], *, using: str) -> None:
@@ -99,8 +110,14 @@ def blind_indexes_of(model: type[models.Model]) -> list[tuple[BlindIndexField, N
     return [(field, following.get(field.name)) for field in fields if isinstance(field, BlindIndexField)]
 
 
-def written_with(model: type[models.Model], names: Collection[str]) -> set[str]:
-    """`names` and the blind indexes that change with them, so that a look-up never finds the value from before."""
+def written_with(model: type[models.Model], names: Collection[str], rows: Sequence[models.Model]) -> set[str]:
+    """`names` and what must change with them.
+
+    Blind indexes change with their values, so that a look-up never finds the value from before; all values go with a
+    row that moves to another key.
+    """
+    if "data_key_id" in names or any("_is_moved" in row.__dict__ for row in rows):
+        names = {*names, "data_key_id", *(field.attname for field in encrypted_fields(model))}
     more = {
         field.attname
         for index, following in blind_indexes_of(model)
@@ -112,7 +129,10 @@ def written_with(model: type[models.Model], names: Collection[str]) -> set[str]:
 
 
 def _key_id(row: models.Model) -> UUID:
-    return _uuid(row.data_key_id)  # type: ignore[attr-defined]  # every model with such a field has it
+    key_id = row.data_key_id  # type: ignore[attr-defined]  # every model with such a field has it
+    if key_id is None:
+        raise Invalid("name the data key that the row's values are sealed under", field="data_key_id")
+    return _uuid(key_id)
 
 
 def _uuid(value: UUID | str) -> UUID:

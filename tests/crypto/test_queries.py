@@ -1,0 +1,195 @@
+"""A query that would compare sealed values is refused when it is built; it never answers wrongly."""
+
+from collections.abc import Callable
+
+import pytest
+from django.core.exceptions import FieldError
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    Exists,
+    F,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+    Window,
+)
+from django.db.models.functions import Cast, Coalesce, Concat, Length, Rank, Upper
+from django.test.utils import CaptureQueriesContext
+
+from tests.crypto.notebook.factories import make_note, unsaved_note
+from tests.crypto.notebook.models import Contact, Note, Notebook
+
+pytestmark = pytest.mark.django_db
+
+LOOKUPS = sorted({*CharField().get_lookups(), "date", "year", "length"} - {"isnull"})
+notes: QuerySet[Note] = Note.objects.all()
+
+
+@pytest.mark.parametrize("lookup", LOOKUPS)
+@pytest.mark.parametrize("way", ["filter", "exclude", "get"])
+def test_no_lookup_compares_a_value(way: str, lookup: str) -> None:
+    with pytest.raises(FieldError, match="encrypted"):
+        getattr(notes, way)(**{f"text__{lookup}": "Lisbon"})
+
+
+@pytest.mark.parametrize("name", ["text", "day", "details", "drawing", "remark"])
+def test_no_encrypted_field_is_filtered(name: str) -> None:
+    with pytest.raises(FieldError, match="encrypted"):
+        notes.filter(**{name: "Lisbon"})
+    with pytest.raises(FieldError, match="encrypted"):
+        notes.filter(Q(position=1) | ~Q(**{name: None}))
+    with pytest.raises(FieldError, match="encrypted"):
+        Notebook.objects.filter(**{f"notes__{name}": "Lisbon"})
+
+
+def test_parts_of_json_are_not_filtered() -> None:
+    with pytest.raises(FieldError, match="encrypted"):
+        notes.filter(**{"details__rain": True})
+
+
+def test_whether_there_is_a_value_can_be_asked() -> None:
+    make_note(remark=None)
+    make_note(remark="")
+    assert Note.objects.filter(remark__isnull=True).count() == 1
+    assert Note.objects.exclude(remark__isnull=True).count() == 1
+    assert Notebook.objects.filter(notes__remark__isnull=False).count() == 1
+    there = Exists(Note.objects.filter(notebook=OuterRef("pk"), remark__isnull=False))
+    assert Notebook.objects.filter(there).count() == 1
+    has = Case(When(remark__isnull=True, then=Value(0)), default=Value(1))
+    assert Note.objects.alias(has=has).filter(has=1).count() == 1
+
+
+REFUSED: dict[str, Callable[[], object]] = {
+    "order_by": lambda: notes.order_by("text"),
+    "order_by descending": lambda: notes.order_by("-text"),
+    "order_by an expression": lambda: str(notes.order_by(F("text").desc()).query),
+    "order_by a function": lambda: str(notes.order_by(Upper("text")).query),
+    "order_by through a relation": lambda: Contact.objects.order_by("note__text"),
+    "earliest": lambda: notes.earliest("text"),
+    "latest": lambda: notes.latest("text"),
+    "distinct on": lambda: notes.distinct("text"),
+    "values distinct": lambda: notes.values("text").distinct(),
+    "distinct values": lambda: notes.distinct().values("text"),
+    "values_list distinct": lambda: notes.values_list("position", "text").distinct(),
+    "distinct values_list flat": lambda: notes.distinct().values_list("text", flat=True),
+    "annotate F": lambda: notes.annotate(copied=F("text")),
+    "annotate Upper": lambda: notes.annotate(copied=Upper("text")),
+    "annotate Length": lambda: notes.annotate(size=Length("text")),
+    "annotate Cast": lambda: notes.annotate(copied=Cast("text", CharField())),
+    "annotate Coalesce": lambda: notes.annotate(copied=Coalesce("text", "remark")),
+    "annotate Concat": lambda: notes.annotate(copied=Concat("text", Value("!"))),
+    "annotate Case": lambda: notes.annotate(copied=Case(When(position=1, then=F("text")))),
+    "annotate Case condition": lambda: notes.annotate(copied=Case(When(text="Lisbon", then=Value(1)))),
+    "annotate Window": lambda: notes.annotate(rank=Window(Rank(), order_by=F("text").asc())),
+    "annotate through a relation": lambda: Contact.objects.annotate(copied=Upper("note__text")),
+    "alias": lambda: notes.alias(copied=F("text")),
+    "values expression": lambda: notes.values(copied=Upper("text")),
+    "values_list expression": lambda: notes.values_list(F("text")),
+    "aggregate Max": lambda: notes.aggregate(Max("text")),
+    "aggregate Min": lambda: notes.aggregate(Min("day")),
+    "aggregate Count": lambda: notes.aggregate(Count("text", distinct=True)),
+    "group by": lambda: notes.values("text").annotate(size=Count("id")),
+    "filter against F": lambda: notes.filter(position=F("text")),
+    "outer reference": lambda: str(
+        notes.annotate(found=Exists(Notebook.objects.filter(title=OuterRef("text")))).query,
+    ),
+    "filter a subquery's value": lambda: Notebook.objects.annotate(
+        text=Subquery(Note.objects.filter(notebook=OuterRef("pk")).values("text")[:1])
+    ).filter(text="Lisbon"),
+    "update": lambda: notes.update(text="Porto"),
+    "update F": lambda: notes.update(text=F("remark")),
+    "update Case": lambda: notes.update(text=Case(When(position=1, then=Value("Porto")), default=Value("Lisbon"))),
+    "update Case default": lambda: notes.update(text=Case(default=Value("Lisbon"))),
+    "update Cast": lambda: notes.update(text=Cast(Value("Porto"), CharField())),
+    "update Value": lambda: notes.update(text=Value("Porto")),
+    "update key": lambda: notes.update(data_key_id=None),
+    "union of values": lambda: notes.values("text").union(notes.values("text")),
+    "intersection of values": lambda: notes.values_list("text").intersection(notes.values_list("text")),
+    "conflict": lambda: notes.bulk_create(
+        [unsaved_note()], update_conflicts=True, update_fields=["text"], unique_fields=["id"]
+    ),
+    "conflict of an index": lambda: Contact.objects.bulk_create(
+        [], update_conflicts=True, update_fields=["index"], unique_fields=["id"]
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_would_compare_or_compute_is_refused(what: str) -> None:
+    make_note()
+    with pytest.raises(FieldError) as refused:
+        REFUSED[what]()
+    assert "Lisbon" not in str(refused.value)
+    assert "Porto" not in str(refused.value)
+
+
+FROM_A_PLAIN_MODEL: dict[str, Callable[[], object]] = {
+    "order_by": lambda: list(Notebook.objects.order_by("notes__text")),
+    "annotate Max": lambda: list(Notebook.objects.annotate(most=Max("notes__text"))),
+    "annotate F": lambda: list(Notebook.objects.annotate(copied=F("notes__text"))),
+    "annotate Length": lambda: list(Notebook.objects.annotate(size=Length("notes__text"))),
+    "annotate Cast": lambda: list(Notebook.objects.annotate(copied=Cast("notes__text", CharField()))),
+    "annotate Count distinct": lambda: list(Notebook.objects.annotate(size=Count("notes__text", distinct=True))),
+    "values distinct": lambda: list(Notebook.objects.values("notes__text").distinct()),
+    "group by": lambda: list(Notebook.objects.values("notes__text").annotate(size=Count("id"))),
+    "filter against F": lambda: list(Notebook.objects.filter(title=F("notes__text"))),
+}
+
+
+@pytest.mark.parametrize("what", FROM_A_PLAIN_MODEL)
+def test_a_plain_models_query_does_not_compare_them_either(what: str) -> None:
+    make_note()
+    with pytest.raises(FieldError):
+        FROM_A_PLAIN_MODEL[what]()
+
+
+ALLOWED: dict[str, Callable[[], object]] = {
+    "values": lambda: list(notes.values("text")),
+    "values beside an id, distinct": lambda: list(notes.values("id", "text").distinct()),
+    "annotate, then values": lambda: list(notes.annotate(size=Count("contacts")).values("text", "size")),
+    "annotate and filter": lambda: list(notes.annotate(size=Count("contacts")).filter(size=0)),
+    "distinct rows": lambda: list(notes.filter(notebook__title="Travels").distinct()),
+    "union of rows": lambda: list(notes.filter(position=0).union(notes.filter(position=1))),
+    "union all of values": lambda: list(notes.values("text").union(notes.values("remark"), all=True)),
+    "only, distinct": lambda: list(notes.only("text").distinct()),
+    "ordering by a plain field": lambda: list(notes.order_by("position", "-written_at", "?")),
+    "ordering by an annotation": lambda: list(notes.annotate(size=Count("contacts")).order_by("size")),
+    "a subquery's value": lambda: list(
+        Notebook.objects.annotate(text=Subquery(Note.objects.filter(notebook=OuterRef("pk")).values("text")[:1]))
+    ),
+    "a plain model's values": lambda: list(Notebook.objects.values("title", "notes__text")),
+    "update of a plain field": lambda: notes.update(position=F("position") + 1),
+    "update to null": lambda: notes.update(remark=None),
+    "conflict of a plain field": lambda: notes.bulk_create(
+        [unsaved_note()], update_conflicts=True, update_fields=["position"], unique_fields=["id"]
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ALLOWED)
+def test_what_compares_nothing_is_left_alone(what: str) -> None:
+    make_note()
+    ALLOWED[what]()
+
+
+def test_a_refused_query_reaches_no_database(django_assert_num_queries: Callable[[int], CaptureQueriesContext]) -> None:
+    with django_assert_num_queries(0):
+        for what in set(REFUSED) - {"conflict"}:
+            with pytest.raises(FieldError):
+                REFUSED[what]()
+
+
+@pytest.mark.parametrize("lookup", ["contains", "gt", "startswith", "lt", "range", "iexact"])
+def test_a_blind_index_finds_equal_values_only(lookup: str) -> None:
+    with pytest.raises(FieldError, match="blind index"):
+        Contact.objects.filter(**{f"index__{lookup}": b"1"})
+    assert not Contact.objects.filter(index=b"1").exists()
+    assert not Contact.objects.filter(index__in=[b"1"]).exists()
+    assert not Contact.objects.filter(index__isnull=True).exists()
