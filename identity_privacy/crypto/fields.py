@@ -43,6 +43,8 @@ from identity_privacy.errors import Invalid
 ABSENT: Final = object()
 # How a sealed value is written into a fixture; no value that a person types may begin so.
 SEALED_TEXT: Final = "\N{LOCK}sealed:"
+# Up to how many characters a text is typed into a single line.
+MAX_LINE: Final = 255
 # Set while `loaddata` reads sealed values from a fixture, and while `dumpdata` was told to write open ones.
 loads_sealed: ContextVar[bool] = ContextVar("loads_sealed", default=False)
 dumps_open: ContextVar[bool] = ContextVar("dumps_open", default=False)
@@ -120,7 +122,7 @@ class _SealedAttribute:
             if name in row:
                 return row[name]
         at = row["_shape"].at.get(name) if "_shape" in row else None
-        if at is None:
+        if at is None or "data_key_id" not in row:
             load_closed(instance, [self.field])
             at = row["_shape"].at[name]
         sealed = row["_closed"][at]
@@ -130,6 +132,8 @@ class _SealedAttribute:
         key_id = row["data_key_id"]
         cipher = reading.ciphers.get(key_id.int) if reading is not None else None
         if cipher is None:
+            if reading is None and dumps_sealed.get():
+                return Sealed(sealed, self.field, row["id"], key_id)
             cipher = active_reading().cipher(key_id, beside=row.get("_beside", ()))
         row["_suffix"] = suffix = (row["id"].int << 128 | key_id.int).to_bytes(32)
         try:
@@ -329,7 +333,8 @@ class EncryptedField(models.Field[Any, Any]):
 
     def formfield(self, **kwargs: Any) -> Any:
         """A form field that opens the stored value when it is rendered, inside a Reading."""
-        return super().formfield(**{"form_class": self.form_class, **kwargs})
+        # Without the hidden copy of what was shown that a callable default would bring.
+        return super().formfield(**{"form_class": self.form_class, "show_hidden_initial": False, **kwargs})
 
     form_class: type[forms.Field] = forms.CharField
 
@@ -368,6 +373,14 @@ class EncryptedTextField(EncryptedField):
         if self.max_length is not None:
             self.validators.append(MaxLengthValidator(self.max_length))
 
+    def formfield(self, **kwargs: Any) -> Any:
+        """One line for what is short by its `max_length`, else several."""
+        if self.choices is None:
+            is_short = self.max_length is not None and self.max_length <= MAX_LINE
+            widget = forms.TextInput if is_short else forms.Textarea
+            kwargs = {"max_length": self.max_length, "widget": widget, **kwargs}
+        return super().formfield(**kwargs)
+
     def to_bytes(self, value: Any) -> bytes:
         """UTF-8. Raises: Invalid, for what is no text or cannot be written in UTF-8."""
         if isinstance(value, Promise):
@@ -380,7 +393,7 @@ class EncryptedTextField(EncryptedField):
             raise Invalid("this text holds half of a character", field=self.name) from None
 
     # A function of C: whole lists are opened by it.
-    from_bytes = staticmethod(bytes.decode)
+    from_bytes = staticmethod(bytes.decode)  # type: ignore[assignment]  # names its argument otherwise
 
 
 class EncryptedDateField(EncryptedField):
@@ -539,18 +552,19 @@ class _DataKeyAttribute:
 
 
 class DataKeyField(models.UUIDField[UUID, UUID]):
-    """The id of the data key under which a row's values are sealed."""
+    """The id of the data key under which a row's values are sealed; on no form."""
 
     descriptor_class = _DataKeyAttribute
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.is_indexed = kwargs.setdefault("db_index", True)
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{**kwargs, "editable": False})
 
     def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
         """Indexed unless said otherwise."""
         name, path, args, kwargs = super().deconstruct()
         kwargs.pop("db_index", None)
+        kwargs.pop("editable", None)
         return name, path, args, kwargs if self.is_indexed else {**kwargs, "db_index": False}
 
 
