@@ -86,11 +86,10 @@ def test_a_value_can_be_set_to_null() -> None:
     assert Note.objects.get(id=note.id).day is None
 
 
-@pytest.mark.parametrize("write", ["bulk_create", "copy_create"])
-def test_many_rows_are_written_at_once(write: str) -> None:
+def test_many_rows_are_written_at_once() -> None:
     notebook = make_notebook()
     notes = [unsaved_note(f"Page {at}", notebook=notebook, position=at) for at in range(5)]
-    getattr(Note.objects, write)(notes)
+    Note.objects.bulk_create(notes)
     assert not any(note._state.adding for note in notes)
     assert [note.text for note in notes] == [f"Page {at}" for at in range(5)]
     with reading():
@@ -551,10 +550,6 @@ def test_a_contact_is_found_after_every_way_to_write(shop: UUID) -> None:
         [Contact(email="bob@example.org", data_key_id=make_key(), controller_id=shop)]
     )
     assert found_by(shop, "bob@example.org") == [created]
-    [copied] = Contact.objects.copy_create(
-        [Contact(email="carol@example.org", data_key_id=make_key(), controller_id=shop)]
-    )
-    assert found_by(shop, "carol@example.org") == [copied]
 
 
 def test_a_changed_contact_is_found_by_the_new_address_only(shop: UUID) -> None:
