@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -350,8 +351,8 @@ def test_a_column_of_an_app_that_is_not_migrated_yet_is_right(migrations: Callab
 
 
 def register(monkeypatch: pytest.MonkeyPatch, model: type[models.Model], page: object) -> None:
-    pages: dict[object, object] = dict(site._registry)
-    monkeypatch.setattr(site, "_registry", {**pages, model: page})
+    pages: dict[Any, Any] = site._registry
+    monkeypatch.setitem(pages, model, page)
 
 
 @pytest.mark.parametrize(
