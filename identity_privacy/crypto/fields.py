@@ -37,10 +37,11 @@ from identity_privacy.crypto.columns import SealedColumn, SealedIsNull
 from identity_privacy.crypto.errors import SealedUnderAnotherKey
 from identity_privacy.crypto.keys import seal_value
 from identity_privacy.crypto.reading import Reading, active, active_reading
-from identity_privacy.crypto.seal import place_prefix
+from identity_privacy.crypto.seal import VERSION, place_prefix
 from identity_privacy.errors import Invalid
 
 ABSENT: Final = object()
+_VERSION: Final = VERSION[0]
 # How a sealed value is written into a fixture; no value that a person types may begin so.
 SEALED_TEXT: Final = "\N{LOCK}sealed:"
 # Up to how many characters a text is typed into a single line.
@@ -136,6 +137,8 @@ class _SealedAttribute:
                 return Sealed(sealed, self.field, row["id"], key_id)
             cipher = active_reading().cipher(key_id, beside=row.get("_beside", ()))
         row["_suffix"] = suffix = (row["id"].int << 128 | key_id.int).to_bytes(32)
+        if not sealed or sealed[0] != _VERSION:  # the one byte that the tag does not cover
+            return self.field.open(sealed, row_id=row["id"], key_id=key_id)
         try:
             value = self._from_bytes(cipher.decrypt(sealed[1:13], sealed[13:], self._prefix + suffix))
         except (InvalidTag, ValueError):  # a key that was rotated meanwhile, or a value that is not this row's
@@ -154,7 +157,7 @@ def open_closed(instance: models.Model, reading: Reading) -> None:
     for name, at, prefix, from_bytes in row["_shape"].openers:
         if name not in row:
             sealed = closed[at]
-            if sealed is not None:
+            if sealed and sealed[0] == _VERSION:
                 try:
                     row[name] = from_bytes(decrypt(sealed[1:13], sealed[13:], prefix + suffix))
                 except (InvalidTag, ValueError):  # reading it alone says what is wrong with it
