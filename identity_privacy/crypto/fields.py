@@ -33,11 +33,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Expression
 from django.utils.functional import Promise
 
+from identity_privacy.crypto.blind_index import normalise
 from identity_privacy.crypto.columns import SealedColumn, SealedIsNull
 from identity_privacy.crypto.errors import SealedUnderAnotherKey
-from identity_privacy.crypto.keys import seal_value
+from identity_privacy.crypto.keys import seal_value, sealing_ring
 from identity_privacy.crypto.reading import Reading, active, active_reading
-from identity_privacy.crypto.seal import VERSION, place_prefix
+from identity_privacy.crypto.seal import VERSION, associated_data, open_sealed, place_prefix
 from identity_privacy.errors import Invalid
 
 ABSENT: Final = object()
@@ -147,6 +148,21 @@ class _SealedAttribute:
         return value
 
 
+class _MigratedAttribute(_SealedAttribute):
+    """The same on a model that does not derive from `SealedModel`, as those of migrations: takes closed values too."""
+
+    def __get__(self, instance: models.Model | None, owner: type[models.Model] | None = None) -> Any:
+        if instance is not None and self._name in instance.__dict__:
+            return instance.__dict__[self._name]
+        return super().__get__(instance, owner)
+
+    def __set__(self, instance: models.Model, value: object) -> None:
+        if isinstance(value, Sealed):
+            keep_closed(instance, {self._name: value.sealed})
+        else:
+            instance.__dict__[self._name] = value
+
+
 def open_closed(instance: models.Model, reading: Reading) -> None:
     """Open what is still closed in a row whose key the Reading has; what does not open is left closed."""
     row = instance.__dict__
@@ -219,6 +235,12 @@ class EncryptedField(models.Field[Any, Any]):
         self.place = place
         self.place_prefix = place_prefix(place)
 
+    def contribute_to_class(self, cls: type[models.Model], name: str, private_only: bool = False) -> None:
+        """Take a place in a model, also in one that knows nothing of closed values."""
+        super().contribute_to_class(cls, name, private_only)
+        if not hasattr(cls, "reseal_under"):
+            setattr(cls, self.attname, _MigratedAttribute(self))
+
     def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
         """Keep the place in migrations."""
         name, path, args, kwargs = super().deconstruct()
@@ -244,22 +266,25 @@ class EncryptedField(models.Field[Any, Any]):
         return self.from_bytes(active_reading().open(sealed, place=self.place, row_id=row_id, key_id=key_id))
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
-        """The value as `sealing.sealed_in_place` left it, or sealed now on a model without that (in a migration)."""
-        value = model_instance.__dict__.get(self.attname, ABSENT)
-        if value is ABSENT:
-            sealed = closed_value(model_instance, self.attname)
-            return None if sealed is None or sealed is ABSENT else Sealed(sealed)
+        """The value as `sealing.sealed_in_place` left it, or sealed now on a model without that (in a migration).
+
+        Raises: Invalid; KeyDestroyed; SealedOutsideTransaction; WrongPlace, for a closed value of another row.
+        """
+        row = model_instance.__dict__
+        value = row.get(self.attname, ABSENT)
         if value is None or isinstance(value, Sealed):
             return value
-        return Sealed(
-            seal_value(
-                self.to_bytes(value),
-                place=self.place,
-                row_id=model_instance.pk,
-                key_id=model_instance.__dict__["data_key_id"],
-                using=router.db_for_write(type(model_instance)),
-            )
-        )
+        closed: Any = closed_value(model_instance, self.attname) if value is ABSENT else None
+        if value is ABSENT and (closed is None or closed is ABSENT):
+            return None
+        row_id, key_id = model_instance.pk, row.get("data_key_id")
+        if key_id is None:
+            raise Invalid("name the data key that the row's values are sealed under", field="data_key_id")
+        using = router.db_for_write(type(model_instance))
+        if value is ABSENT:
+            open_sealed(sealing_ring(using).cipher(key_id), closed, associated_data(self.place, row_id, key_id))
+            return Sealed(closed)
+        return Sealed(seal_value(self.to_bytes(value), place=self.place, row_id=row_id, key_id=key_id, using=using))
 
     def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:
         """The sealed bytes for the driver. Raises: FieldError, for a plain value that reached a query."""
@@ -506,6 +531,22 @@ class BlindIndexField(models.BinaryField[bytes, bytes]):
         parts |= {"controller_field": self.controller_field} if self.controller_field != "controller_id" else {}
         return name, path, args, {**kwargs, "of": self.of, **{key: part for key, part in parts.items() if part}}
 
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        """The index as `sealing.sealed_in_place` left it, or computed now (in a migration). Raises: Invalid."""
+        current, _ = self.computed(model_instance)
+        return super().pre_save(model_instance, add) if current is ABSENT else current
+
+    def computed(self, row: models.Model) -> tuple[Any, Any]:
+        """What belongs into this index and the next one for an open value; `ABSENT` where there is none in the row."""
+        value = row.__dict__.get(self.of, ABSENT)
+        if value is ABSENT or isinstance(value, Sealed):
+            return ABSENT, ABSENT
+        if value is None:
+            return None, None
+        kind = getattr(row, self.kind_field) if self.kind_field else self.kind
+        ring = sealing_ring(router.db_for_write(type(row)))
+        return ring.index_keys(getattr(row, self.controller_field), kind).stored(normalise(kind, value))
+
     def get_lookup(self, lookup_name: str) -> Any:
         """Only equality. Raises: FieldError."""
         if lookup_name in {"exact", "in", "isnull"}:
@@ -524,6 +565,12 @@ class NextBlindIndexField(models.BinaryField[bytes | None, bytes | None]):
         kwargs["null"] = True
         super().__init__(*args, **kwargs)
         self.of = of
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        """As the index that it follows. Raises: Invalid."""
+        index = model_instance._meta.get_field(self.of)
+        _, following = index.computed(model_instance) if isinstance(index, BlindIndexField) else (ABSENT, ABSENT)
+        return super().pre_save(model_instance, add) if following is ABSENT else following
 
     def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
         """Keep in migrations which index it follows."""
