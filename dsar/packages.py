@@ -5,16 +5,17 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, cast
+from uuid import UUID
 
 from django.conf import settings
 from django.template.loader import render_to_string
 
 from consent.models import Purpose
 from dsar.models import SubjectRequest, Task
-from identity_privacy.crypto.files import SealedWriter, open_file
+from identity_privacy.crypto.files import SealedFile, SealedWriter, open_file
 from identity_privacy.subject_data import Section
 
 PLACE = "dsar.package"
@@ -61,6 +62,12 @@ def write_package(request: SubjectRequest, name: str) -> None:
 def open_package(request: SubjectRequest) -> Iterator[bytes]:
     """The package's bytes, chunk by chunk; take them inside a Reading of the person."""
     return open_file(package_path(request), place=PLACE, row_id=request.id, key_id=request.data_key_id)
+
+
+def sealed_packages(key_ids: Collection[UUID]) -> Iterator[SealedFile]:
+    """The packages under these data keys, for whoever rotates or sweeps keys."""
+    for request in SubjectRequest.objects.filter(data_key_id__in=key_ids).exclude(package_name=""):
+        yield SealedFile(path=package_path(request), place=PLACE, row_id=request.id, key_id=request.data_key_id)
 
 
 def sections_of(task: Task) -> Sequence[Section]:

@@ -224,6 +224,7 @@ CELERY_BEAT_SCHEDULE = {
         for name in ("dsar.fulfil", "dsar.answer", "dsar.recheck", "audit.sequence")
     },
     "access.forget": {"task": "access.forget", "schedule": 3600.0, "options": {"expires": 3600.0}},
+    "crypto.sweep": {"task": "crypto.sweep", "schedule": 86_400.0, "options": {"expires": 3600.0}},
 }
 
 # --- API --------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from identity_privacy.audit.errors import LogAltered, NotYetSequenced
 from identity_privacy.audit.merkle import inclusion_proof, leaf_hash, root
 from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
 from identity_privacy.audit.note import signed_checkpoint
+from identity_privacy.crypto.events import KeyEvent
+from identity_privacy.crypto.models import Incident
 from identity_privacy.crypto.reading import Reading
 from identity_privacy.crypto.signing import public_keys
 from identity_privacy.crypto.terms import SigningUse
@@ -69,6 +71,49 @@ def record_reading(reading: Reading) -> None:
         reason=reading.reason,
         details={"purpose": reading.purpose},
     )
+
+
+def record_key_event(event: KeyEvent) -> None:
+    """Enter what was done with keys: a rotation, a destruction or a sweep, begun or finished."""
+    record(
+        actor=Actor.service("keys"),
+        action=event.action,
+        target=("keys", event.subject_id or event.controller_id or "all"),
+        controller_id=event.controller_id,
+        subject_id=event.subject_id,
+        reason=event.reason,
+        details=event.details,
+    )
+
+
+def take_over_incidents() -> int:
+    """Enter every stored value that did not open, from the keys database, where a failure notes it; says how many.
+
+    Safe to repeat and to run twice at once: the entry has the incident's id.
+    """
+    count = 0
+    for incident in Incident.objects.order_by("id")[:BATCH]:
+        entry = Entry(
+            id=incident.id,
+            at=incident.at,
+            actor_kind=incident.actor_kind,
+            actor_id=incident.actor_id,
+            action="value.unreadable",
+            target_kind="row",
+            target_id=str(incident.row_id),
+            controller_id=incident.controller_id,
+            subject_id=incident.subject_id,
+            details={
+                "code": incident.code,
+                "place": incident.place,
+                "data_key": str(incident.key_id),
+                "purpose": incident.purpose,
+            },
+        )
+        Entry.objects.bulk_create([entry], ignore_conflicts=True)
+        incident.delete()  # only once the entry is committed: whoever dies between the two does it again
+        count += 1
+    return count
 
 
 def sequence() -> int:

@@ -7,5 +7,6 @@ from identity_privacy.audit import services
 
 @shared_task(name="audit.sequence")
 def sequence() -> None:
-    """Give new entries their place in the log."""
+    """Give new entries their place in the log, incidents with keys among them."""
+    services.take_over_incidents()
     services.sequence()

@@ -1,17 +1,24 @@
 """A controller's key-encryption key: made at its first use, wrapped by the root key, held unwrapped for a while."""
 
+import contextlib
 import os
+from collections.abc import Callable
+from typing import TypeVar
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
 from identity_privacy import clock
+from identity_privacy.crypto.errors import WrongPlace
 from identity_privacy.crypto.held import Held
 from identity_privacy.crypto.models import ControllerKey
 from identity_privacy.crypto.providers import KEY_BYTES, RootKeyProvider, provider
 from identity_privacy.crypto.router import KEYS
+from identity_privacy.crypto.transactions import ensure_begun
+
+T = TypeVar("T")
 
 _held: Held[bytes, AESGCM] = Held()
 
@@ -24,6 +31,7 @@ def controller_key(controller_id: UUID) -> ControllerKey:
         return found
     # Wrapped inside the transaction: a rotation of the root key waits for it before it looks for what is left.
     with transaction.atomic(using=KEYS):
+        ensure_begun(KEYS)
         # Two processes may both come first: the unique controller decides, and both use the winner's.
         ControllerKey.objects.bulk_create([new_controller_key(controller_id)], ignore_conflicts=True)
     return current.get()
@@ -49,18 +57,30 @@ def wrap_controller_key(row: ControllerKey, key: bytes, root: RootKeyProvider) -
 def kek(key_id: bytes) -> AESGCM:
     """The cipher of a controller key by the 16 bytes of its id, held for `KEK_HOLD_SECONDS`.
 
-    Raises: RootKeyUnavailable, when it is not held and the root key cannot be had; WrongPlace.
+    Raises: RootKeyUnavailable, when it is not held and the root key cannot be had; WrongPlace;
+    ControllerKey.DoesNotExist, where it was rotated and what hung on it must be fetched anew.
     """
+    return _held.get(key_id, lambda: AESGCM(_unwrapped(UUID(bytes=key_id))))
 
-    def fetch() -> AESGCM:
-        return AESGCM(unwrap_controller_key(ControllerKey.objects.get(id=UUID(bytes=key_id)), provider()))
 
-    return _held.get(key_id, fetch)
+def again_if_rotated(fetch: Callable[[], T]) -> T:
+    """What `fetch` returns; done again where a controller's key was rotated while keys under it were found or made."""
+    for _ in range(5):
+        with contextlib.suppress(IntegrityError, ControllerKey.DoesNotExist):
+            return fetch()
+    return fetch()
 
 
 def forget_held_keys() -> None:
     """Ask the root key's provider anew at the next use; for rotations and tests."""
     _held.forget()
+
+
+def _unwrapped(key_id: UUID) -> bytes:
+    try:
+        return unwrap_controller_key(ControllerKey.objects.get(id=key_id), provider())
+    except WrongPlace:  # the root key was rotated between the two: look again
+        return unwrap_controller_key(ControllerKey.objects.get(id=key_id), provider())
 
 
 def _context(key_id: UUID, controller_id: UUID) -> bytes:

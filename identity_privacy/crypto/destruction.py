@@ -101,9 +101,8 @@ def forget_bytes() -> None:
             if time.monotonic() > end:
                 raise NotForgotten("a transaction still sees the keys as they were; what called this tries again")
             time.sleep(0.02)
-        cursor.execute("VACUUM crypto_datakey")
-        cursor.execute("VACUUM crypto_indexkey")
-        cursor.execute("VACUUM crypto_controllerkey")
+        for table in ("datakey", "indexkey", "controllerkey", "signingkey"):
+            cursor.execute(f"VACUUM crypto_{table}")
 
 
 def _holders(cursor: CursorWrapper, following: str) -> int:

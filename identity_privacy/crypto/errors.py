@@ -50,6 +50,13 @@ class WritersStillRun(ServiceError):
     title = "A change of keys is not finished yet"
 
 
+class IndexCannotRotate(Refused):
+    """A blind index has no column beside it for its key's next version: its model needs a `NextBlindIndexField`."""
+
+    code = "index-cannot-rotate"
+    title = "This blind index cannot get a new key"
+
+
 class KeyRotated(ServiceError):
     """A data key was rotated while a file was written under it; what wrote the file writes it again."""
 

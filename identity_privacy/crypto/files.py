@@ -13,20 +13,21 @@ Source: Hoang, Reyhanitabar, Rogaway, Vizár: Online Authenticated-Encryption an
 import contextlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, TypeAlias
 from uuid import UUID, uuid4
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import DEFAULT_DB_ALIAS, transaction
 
+from identity_privacy.crypto.controller_keys import again_if_rotated
 from identity_privacy.crypto.errors import KeyDestroyed, KeyRotated, OpenedWithoutReading, UnreadableSeal, WrongPlace
 from identity_privacy.crypto.keys import material, wrapped_keys
 from identity_privacy.crypto.reading import Reading, active, active_reading
-from identity_privacy.crypto.seal import associated_data
+from identity_privacy.crypto.seal import Cipher, associated_data
 from identity_privacy.crypto.transactions import ensure_begun
 from identity_privacy.errors import IntegrityFailure
 
@@ -36,13 +37,43 @@ TAG_BYTES = 16
 PREFIX_BYTES = 7
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedFile:
+    """A sealed file and what it is bound to."""
+
+    path: Path
+    place: str
+    row_id: UUID
+    key_id: UUID
+
+
+# Says which files there are under some data keys.
+Files: TypeAlias = Callable[[Collection[UUID]], Iterable[SealedFile]]
+
+_files: list[Files] = []
+
+
+def register_files(files: Files) -> None:
+    """Name the sealed files that an app keeps, so that a rotation finds them and no sweep takes their key for unused.
+
+    A file must be named by a row that is committed in the transaction inside which it was finished.
+    """
+    _files.append(files)
+
+
+def sealed_files(key_ids: Collection[UUID]) -> Iterator[SealedFile]:
+    """Every registered file under these data keys."""
+    for files in _files:
+        yield from files(key_ids)
+
+
 class SealedWriter(io.RawIOBase):
     """A file to write to whose bytes reach the disk sealed; it appears under its name only once it is complete."""
 
     def __init__(self, path: Path, *, place: str, row_id: UUID, key_id: UUID) -> None:
         super().__init__()
         self._key_id, self._key = key_id, _key_to_seal(key_id)
-        self._cipher = AESGCM(self._key)
+        self._cipher = Cipher(self._key)
         self._associated = associated_data(place, row_id, key_id)
         self._path, self._unfinished = path, path.with_name(f".{path.name}.{uuid4().hex}")
         self._prefix, self._counter, self._waiting = os.urandom(PREFIX_BYTES), 0, bytearray()
@@ -104,8 +135,13 @@ def open_file(path: Path, *, place: str, row_id: UUID, key_id: UUID) -> Iterator
     """
     reading = active_reading()
     ciphers = reading.ciphers_now(key_id)  # refuse here, not at the first chunk
+
+    def see_that_it_lasts() -> None:
+        if active.get() is not reading:  # nothing comes out once the Reading has ended
+            raise OpenedWithoutReading("take the bytes of a sealed file inside the Reading that opened it")
+
     return _reported(
-        _chunks(path, reading, ciphers, associated_data(place, row_id, key_id)),
+        _chunks(path, ciphers, associated_data(place, row_id, key_id), before_each=see_that_it_lasts),
         reading,
         place=place,
         row_id=row_id,
@@ -113,10 +149,34 @@ def open_file(path: Path, *, place: str, row_id: UUID, key_id: UUID) -> Iterator
     )
 
 
+def is_under(file: SealedFile, cipher: Cipher) -> bool:
+    """Whether a file is sealed under this cipher, by its first chunk. Raises: UnreadableSeal; FileNotFoundError."""
+    associated = associated_data(file.place, file.row_id, file.key_id)
+    try:
+        next(_chunks(file.path, [cipher], associated))
+    except WrongPlace:
+        return False
+    return True
+
+
+def reseal_file(file: SealedFile, previous: Cipher) -> None:
+    """Seal a file anew under its key as it is now, for a rotation; `previous` opens it.
+
+    Raises: WrongPlace; UnreadableSeal; KeyDestroyed; KeyRotated; FileNotFoundError.
+    """
+    associated = associated_data(file.place, file.row_id, file.key_id)
+    with SealedWriter(file.path, place=file.place, row_id=file.row_id, key_id=file.key_id) as writer:
+        for chunk in _chunks(file.path, [previous], associated):
+            writer.write(chunk)
+
+
 def _key_to_seal(key_id: UUID) -> bytes:
-    for key in wrapped_keys([key_id], to_seal=True):
-        return material(key, key.wrapped)
-    raise KeyDestroyed(key_id)
+    def fetch() -> bytes:
+        for key in wrapped_keys([key_id], to_seal=True):
+            return material(key, key.wrapped)
+        raise KeyDestroyed(key_id)
+
+    return again_if_rotated(fetch)
 
 
 def _reported(chunks: Iterator[bytes], reading: Reading, *, place: str, row_id: UUID, key_id: UUID) -> Iterator[bytes]:
@@ -127,7 +187,9 @@ def _reported(chunks: Iterator[bytes], reading: Reading, *, place: str, row_id: 
         raise
 
 
-def _chunks(path: Path, reading: Reading, ciphers: list[AESGCM], associated: bytes) -> Iterator[bytes]:
+def _chunks(
+    path: Path, ciphers: list[Cipher], associated: bytes, *, before_each: Callable[[], None] = lambda: None
+) -> Iterator[bytes]:
     with path.open("rb") as file:
         if file.read(1) != VERSION:
             raise UnreadableSeal
@@ -137,8 +199,7 @@ def _chunks(path: Path, reading: Reading, ciphers: list[AESGCM], associated: byt
         chunk, counter = file.read(CHUNK_BYTES + TAG_BYTES), 0
         while True:
             following = file.read(CHUNK_BYTES + TAG_BYTES)
-            if active.get() is not reading:  # nothing comes out once the Reading has ended
-                raise OpenedWithoutReading("take the bytes of a sealed file inside the Reading that opened it")
+            before_each()
             cipher, opened = _open_chunk(ciphers, _nonce(prefix, counter, is_last=not following), chunk, associated)
             ciphers = [cipher]  # all chunks of a file are under one key
             yield opened
@@ -147,7 +208,7 @@ def _chunks(path: Path, reading: Reading, ciphers: list[AESGCM], associated: byt
             chunk, counter = following, counter + 1
 
 
-def _open_chunk(ciphers: list[AESGCM], nonce: bytes, chunk: bytes, associated: bytes) -> tuple[AESGCM, bytes]:
+def _open_chunk(ciphers: list[Cipher], nonce: bytes, chunk: bytes, associated: bytes) -> tuple[Cipher, bytes]:
     for cipher in ciphers:
         with contextlib.suppress(InvalidTag):
             return cipher, cipher.decrypt(nonce, chunk, associated)

@@ -20,7 +20,7 @@ from django.db import transaction
 from uuid_utils.compat import uuid7
 
 from identity_privacy import clock
-from identity_privacy.crypto.controller_keys import controller_key, kek
+from identity_privacy.crypto.controller_keys import again_if_rotated, controller_key, kek
 from identity_privacy.crypto.held import Held
 from identity_privacy.crypto.models import IndexKey
 from identity_privacy.crypto.providers import KEY_BYTES
@@ -54,15 +54,7 @@ _held: Held[tuple[UUID, str], IndexKeys] = Held()
 
 def index_keys(controller_id: UUID, field: str) -> IndexKeys:
     """The keys as they are now, the first made at its first use; for writers, who ask once a transaction."""
-    keys = _unwrapped(IndexKey.objects.filter(controller_id=controller_id, field=field))
-    if keys is None:
-        with transaction.atomic(using=KEYS):
-            # Two processes may both come first: the unique version decides, and both use the winner's.
-            IndexKey.objects.bulk_create([new_index_key(controller_id, field, version=1)], ignore_conflicts=True)
-        keys = _unwrapped(IndexKey.objects.filter(controller_id=controller_id, field=field))
-        if keys is None:
-            raise IndexKey.DoesNotExist
-    return keys
+    return again_if_rotated(lambda: _found_or_made(controller_id, field))
 
 
 def held_index_keys(controller_id: UUID, field: str) -> IndexKeys:
@@ -96,6 +88,18 @@ def index_key_place(controller_id: UUID, field: str, key_id: UUID) -> bytes:
 def forget_held_index_keys() -> None:
     """Ask the database anew at the next look-up; for rotations and tests."""
     _held.forget()
+
+
+def _found_or_made(controller_id: UUID, field: str) -> IndexKeys:
+    keys = _unwrapped(IndexKey.objects.filter(controller_id=controller_id, field=field))
+    if keys is None:
+        with transaction.atomic(using=KEYS):
+            # Two processes may both come first: the unique version decides, and both use the winner's.
+            IndexKey.objects.bulk_create([new_index_key(controller_id, field, version=1)], ignore_conflicts=True)
+        keys = _unwrapped(IndexKey.objects.filter(controller_id=controller_id, field=field))
+        if keys is None:
+            raise IndexKey.DoesNotExist
+    return keys
 
 
 def _unwrapped(rows: Iterable[IndexKey]) -> IndexKeys | None:

@@ -13,12 +13,12 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from uuid_utils.compat import uuid7
 
 from identity_privacy import clock
-from identity_privacy.crypto.controller_keys import controller_key, kek
+from identity_privacy.crypto.controller_keys import again_if_rotated, controller_key, kek
 from identity_privacy.crypto.errors import KeyDestroyed
 from identity_privacy.crypto.index_keys import IndexKeys, index_keys
 from identity_privacy.crypto.models import DataKey
@@ -52,11 +52,12 @@ def create_data_keys(
     Made inside the data's transaction, they need not be fetched again to seal with.
     """
     keys = [os.urandom(KEY_BYTES) for _ in owners]
-    try:
+
+    def insert() -> Sequence[UUID]:
         with transaction.atomic(using=KEYS):
-            ids = _insert(kind, controller_id, owners, keys)
-    except IntegrityError:  # the controller's key was rotated in this moment: hang them on its successor
-        ids = _insert(kind, controller_id, owners, keys)
+            return _insert(kind, controller_id, owners, keys)
+
+    ids = again_if_rotated(insert)
     if connections[using].in_atomic_block:
         ring = sealing_ring(using)
         for key_id, key in zip(ids, keys, strict=True):
@@ -107,19 +108,9 @@ def ciphers_of(
 
     Integers, since hashing and comparing a UUID costs more than opening a value.
     """
-    found, keks = {}, {}
-    rows = _fetch(key_ids, subject_id=subject_id, controller_id=controller_id, to_seal=to_seal)
-    for row in rows:
-        key_id, owner_id, kek_id, wrapped, _ = row
-        cipher = keks.get(kek_id)
-        if cipher is None:
-            cipher = keks[kek_id] = kek(kek_id)
-        try:  # the same as `unwrap`, at half its cost
-            own_bytes = cipher.decrypt(wrapped[1:13], wrapped[13:], _PREFIX + owner_id + key_id)
-        except (InvalidTag, ValueError):
-            own_bytes = material(WrappedKey._make(row), wrapped)
-        found[int.from_bytes(key_id)] = AESGCM(own_bytes)
-    return found
+    return again_if_rotated(
+        lambda: _ciphers(key_ids, subject_id=subject_id, controller_id=controller_id, to_seal=to_seal)
+    )
 
 
 def unwrap(key: WrappedKey) -> AESGCM:
@@ -128,12 +119,29 @@ def unwrap(key: WrappedKey) -> AESGCM:
 
 
 def unwrap_all(key: WrappedKey) -> list[AESGCM]:
-    """The cipher of a data key and, while a rotation is not finished, the one from before it."""
-    return [AESGCM(material(key, wrapped)) for wrapped in (key.wrapped, key.previous) if wrapped is not None]
+    """The cipher of a data key and, while a rotation is not finished, the one from before it. Raises: KeyDestroyed."""
+    known: WrappedKey | None = key
+
+    def unwrapped() -> list[AESGCM]:
+        nonlocal known
+        latest, known = known or next(wrapped_keys([UUID(bytes=key.key_id)]), None), None
+        if latest is None:
+            raise KeyDestroyed(UUID(bytes=key.key_id))
+        return [AESGCM(own_bytes) for own_bytes in materials(latest)]
+
+    return again_if_rotated(unwrapped)
+
+
+def materials(key: WrappedKey) -> list[bytes]:
+    """A data key's own bytes, the new ones first while it is rotated; for rotations and files.
+
+    Raises: WrongPlace; RootKeyUnavailable; ControllerKey.DoesNotExist, where the key must be fetched anew.
+    """
+    return [material(key, wrapped) for wrapped in (key.wrapped, key.previous) if wrapped is not None]
 
 
 def material(key: WrappedKey, wrapped: bytes) -> bytes:
-    """A data key's own bytes, for rotations and files. Raises: WrongPlace; RootKeyUnavailable."""
+    """One version of a data key's own bytes. Raises: WrongPlace; RootKeyUnavailable; ControllerKey.DoesNotExist."""
     return open_sealed(kek(key.controller_key_id), wrapped, _PREFIX + key.owner_id + key.key_id)
 
 
@@ -204,6 +212,25 @@ def sealing_ring(using: str = DEFAULT_DB_ALIAS) -> SealingRing:
 def seal_value(plaintext: bytes, *, place: str, row_id: UUID, key_id: UUID, using: str = DEFAULT_DB_ALIAS) -> bytes:
     """Seal one value for its place, inside a transaction. Raises: KeyDestroyed; SealedOutsideTransaction."""
     return seal(sealing_ring(using).cipher(key_id), plaintext, associated_data(place, row_id, key_id))
+
+
+def _ciphers(
+    key_ids: Collection[int], *, subject_id: UUID | None, controller_id: UUID | None, to_seal: bool
+) -> dict[int, AESGCM]:
+    found: dict[int, AESGCM] = {}
+    keks: dict[bytes, AESGCM] = {}
+    rows = _fetch(key_ids, subject_id=subject_id, controller_id=controller_id, to_seal=to_seal)
+    for row in rows:
+        key_id, owner_id, kek_id, wrapped, _ = row
+        cipher = keks.get(kek_id)
+        if cipher is None:
+            cipher = keks[kek_id] = kek(kek_id)
+        try:  # the same as `unwrap`, at half its cost
+            own_bytes = cipher.decrypt(wrapped[1:13], wrapped[13:], _PREFIX + owner_id + key_id)
+        except (InvalidTag, ValueError):
+            own_bytes = material(WrappedKey._make(row), wrapped)
+        found[int.from_bytes(key_id)] = AESGCM(own_bytes)
+    return found
 
 
 def _fetch(

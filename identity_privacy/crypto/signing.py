@@ -10,11 +10,13 @@ from django.db import IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
 from identity_privacy import clock
+from identity_privacy.crypto.errors import WrongPlace
 from identity_privacy.crypto.held import Held
 from identity_privacy.crypto.models import SigningKey
-from identity_privacy.crypto.providers import provider
+from identity_privacy.crypto.providers import RootKeyProvider, provider
 from identity_privacy.crypto.router import KEYS
 from identity_privacy.crypto.terms import SigningUse
+from identity_privacy.crypto.transactions import ensure_begun
 
 _held: Held[UUID, Ed25519PrivateKey] = Held()
 
@@ -41,12 +43,12 @@ class Signature:
 def sign(use: SigningUse, message: bytes) -> Signature:
     """Sign with the current key of this use. Source: RFC 8032."""
     row = _current(use)
-    return Signature(key=_public(row), signature=_private(row, use).sign(message))
+    return Signature(key=_public(row), signature=_private(row).sign(message))
 
 
 def private_key(use: SigningUse) -> Ed25519PrivateKey:
     """The current private key of this use, for a caller that signs many messages in one go."""
-    return _private(_current(use), use)
+    return _private(_current(use))
 
 
 def current_public_key(use: SigningUse) -> PublicKey:
@@ -59,30 +61,49 @@ def public_keys() -> Sequence[PublicKey]:
     return [_public(row) for row in SigningKey.objects.order_by("id")]
 
 
+def unwrap_signing_key(row: SigningKey, root: RootKeyProvider) -> bytes:
+    """A signing key's private half, for a rotation of the root key. Raises: RootKeyUnavailable; WrongPlace."""
+    return root.unwrap(bytes(row.wrapped), _context(row.id, SigningUse(row.use)))
+
+
+def wrap_signing_key(row: SigningKey, private: bytes, root: RootKeyProvider) -> bytes:
+    """A signing key's private half wrapped anew, for a rotation of the root key. Raises: RootKeyUnavailable."""
+    return root.wrap(private, _context(row.id, SigningUse(row.use)))
+
+
 def _current(use: SigningUse) -> SigningKey:
     found = SigningKey.objects.filter(use=use, valid_until=None).first()
     if found is not None:
         return found
-    private = Ed25519PrivateKey.generate()
-    key_id = uuid7()
-    row = SigningKey(
-        id=key_id,
-        use=use,
-        public_key=private.public_key().public_bytes_raw(),
-        wrapped=provider().wrap(private.private_bytes_raw(), _context(key_id, use)),
-        valid_from=clock.now(),
-    )
     try:
+        # Wrapped inside the transaction: a rotation of the root key waits for it before it looks for what is left.
         with transaction.atomic(using=KEYS):
+            ensure_begun(KEYS)
+            row = _new(use)
             row.save(force_insert=True)
     except IntegrityError:  # another process made it first
         return SigningKey.objects.get(use=use, valid_until=None)
     return row
 
 
-def _private(row: SigningKey, use: SigningUse) -> Ed25519PrivateKey:
+def _new(use: SigningUse) -> SigningKey:
+    private, key_id = Ed25519PrivateKey.generate(), uuid7()
+    return SigningKey(
+        id=key_id,
+        use=use,
+        public_key=private.public_key().public_bytes_raw(),
+        wrapped=provider().wrap(private.private_bytes_raw(), _context(key_id, use)),
+        valid_from=clock.now(),
+    )
+
+
+def _private(row: SigningKey) -> Ed25519PrivateKey:
     def fetch() -> Ed25519PrivateKey:
-        return Ed25519PrivateKey.from_private_bytes(provider().unwrap(bytes(row.wrapped), _context(row.id, use)))
+        try:
+            opened = unwrap_signing_key(row, provider())
+        except WrongPlace:  # the root key was rotated since the row was read: look again
+            opened = unwrap_signing_key(SigningKey.objects.get(id=row.id), provider())
+        return Ed25519PrivateKey.from_private_bytes(opened)
 
     return _held.get(row.id, fetch)
 

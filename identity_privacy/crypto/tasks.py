@@ -1,0 +1,11 @@
+"""Celery's way to the keys."""
+
+from celery import shared_task
+
+from identity_privacy.crypto import sweeping
+
+
+@shared_task(name="crypto.sweep")
+def sweep() -> None:
+    """Destroy data keys that nothing was ever sealed under."""
+    sweeping.sweep_orphans(patience=60.0)
