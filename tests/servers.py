@@ -96,6 +96,45 @@ def postgres(*, durable: bool = False) -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def replica(primary_url: str) -> Iterator[str]:
+    """A hot standby of a server of ours, begun from a base backup of it and fed by streaming replication.
+
+    Raises: ServerMissing.
+    """
+    programs = postgres_bin()
+    if programs is None:
+        raise ServerMissing("PostgreSQL")
+    become = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    primary = urlsplit(primary_url)
+    with _folder() as folder:
+        if become:
+            account = pwd.getpwnam("postgres")
+            os.chown(folder, account.pw_uid, account.pw_gid)
+        cluster, port = folder / "data", _free_port()
+        source = ["-h", str(primary.hostname), "-p", str(primary.port), "-U", "postgres"]
+        copy = [
+            f"{programs}/pg_basebackup",
+            *source,
+            "-D",
+            str(cluster),
+            "-R",
+            "-X",
+            "stream",
+            "-c",
+            "fast",
+            "--no-sync",
+        ]
+        _run([*become, *copy], folder)
+        control = [*become, f"{programs}/pg_ctl", "-D", str(cluster), "-s", "-w"]
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off"
+        _run([*control, "-l", f"{folder}/log", "-o", options, "start"], folder)
+        try:
+            yield f"postgres://postgres@127.0.0.1:{port}{primary.path}"
+        finally:
+            _run([*control, "-m", "immediate", "stop"], folder)
+
+
+@contextlib.contextmanager
 def databases(server_url: str) -> Iterator[tuple[str, str]]:
     """Two fresh, empty databases on a PostgreSQL server, for the data and for the keys; dropped at the end."""
     names = [f"ip_{part}_{secrets.token_hex(4)}" for part in ("data", "keys")]
