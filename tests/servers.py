@@ -112,19 +112,8 @@ def replica(primary_url: str) -> Iterator[str]:
             os.chown(folder, account.pw_uid, account.pw_gid)
         cluster, port = folder / "data", _free_port()
         source = ["-h", str(primary.hostname), "-p", str(primary.port), "-U", "postgres"]
-        copy = [
-            f"{programs}/pg_basebackup",
-            *source,
-            "-D",
-            str(cluster),
-            "-R",
-            "-X",
-            "stream",
-            "-c",
-            "fast",
-            "--no-sync",
-        ]
-        _run([*become, *copy], folder)
+        flags = ["-R", "-X", "stream", "-c", "fast", "--no-sync"]
+        _run([*become, f"{programs}/pg_basebackup", *source, "-D", str(cluster), *flags], folder)
         control = [*become, f"{programs}/pg_ctl", "-D", str(cluster), "-s", "-w"]
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off"
         _run([*control, "-l", f"{folder}/log", "-o", options, "start"], folder)

@@ -1,5 +1,6 @@
 """One person has one spelling, whatever was typed; and nobody reads it from the index."""
 
+import traceback
 from uuid import uuid4
 
 import pytest
@@ -43,6 +44,15 @@ def test_what_is_none_is_refused_with_the_field(kind: str, typed: str) -> None:
         normalise(kind, typed)
     assert refused.value.field == kind
     assert typed not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["email", "phone", "source_record"])
+def test_half_a_character_is_refused_without_showing_the_text(kind: str) -> None:
+    for typed in ("alice\ud800@example.org", "alice@example\ud800.org", "+49 30 123456\ud800"):
+        with pytest.raises(Invalid) as refused:
+            normalise(kind, typed)
+        assert "".join(traceback.format_exception(refused.value)).count("\\ud800") == 0
+        assert refused.value.__suppress_context__ or refused.value.__context__ is None
 
 
 @given(st.text(), st.sampled_from(["email", "phone", "source_record"]))
