@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 
 from identity_privacy import clock
 from identity_privacy.crypto.controller_keys import again_if_rotated, controller_key, kek
-from identity_privacy.crypto.errors import KeyDestroyed
+from identity_privacy.crypto.errors import KeyDestroyed, WrongPlace
 from identity_privacy.crypto.index_keys import IndexKeys, index_keys
 from identity_privacy.crypto.models import DataKey
 from identity_privacy.crypto.postgres import UuidArray, binary_cursor, copy_in
@@ -30,9 +30,8 @@ from identity_privacy.crypto.terms import KeyKind
 from identity_privacy.crypto.transactions import ensure_begun
 
 _PREFIX = place_prefix("crypto.datakey")
-_SELECT = (
-    "SELECT uuid_send(id), uuid_send(owner_id), uuid_send(controller_key_id), wrapped, previous FROM crypto_datakey"
-)
+# What a key is bound to, what it is wrapped by, and itself.
+_SELECT = "SELECT uuid_send(owner_id) || uuid_send(id), uuid_send(controller_key_id), wrapped FROM crypto_datakey"
 
 
 def create_data_key(*, kind: KeyKind, controller_id: UUID, owner_id: UUID, subject_id: UUID | None = None) -> UUID:
@@ -83,7 +82,7 @@ class WrappedKey(NamedTuple):
 
 
 def wrapped_keys(
-    key_ids: Collection[UUID],
+    key_ids: Iterable[UUID],
     *,
     subject_id: UUID | None = None,
     controller_id: UUID | None = None,
@@ -93,8 +92,23 @@ def wrapped_keys(
 
     `to_seal` leaves out the retired ones.
     """
-    ids = [key_id.int for key_id in key_ids]
-    return map(WrappedKey._make, _fetch(ids, subject_id=subject_id, controller_id=controller_id, to_seal=to_seal))
+    rows = DataKey.objects.filter(id__in=list(key_ids))
+    if subject_id is not None:
+        rows = rows.filter(subject_id=subject_id)
+    if controller_id is not None:
+        rows = rows.filter(controller_key__controller_id=controller_id)
+    if to_seal:
+        rows = rows.filter(retired_at=None)
+    for key_id, owner_id, controller_key_id, wrapped, previous in rows.values_list(
+        "id", "owner_id", "controller_key_id", "wrapped", "previous"
+    ):
+        yield WrappedKey(
+            key_id.bytes,
+            owner_id.bytes,
+            controller_key_id.bytes,
+            bytes(wrapped),
+            None if previous is None else bytes(previous),
+        )
 
 
 def ciphers_of(
@@ -108,9 +122,9 @@ def ciphers_of(
 
     Integers, since hashing and comparing a UUID costs more than opening a value.
     """
-    return again_if_rotated(
-        lambda: _ciphers(key_ids, subject_id=subject_id, controller_id=controller_id, to_seal=to_seal)
-    )
+    at_once = connections[KEYS].vendor == "postgresql"
+    fetch = _ciphers_at_once if at_once else _ciphers_one_by_one
+    return again_if_rotated(lambda: fetch(key_ids, subject_id, controller_id, to_seal=to_seal))
 
 
 def unwrap(key: WrappedKey) -> AESGCM:
@@ -176,6 +190,21 @@ class SealingRing:
         except KeyError:
             raise KeyDestroyed(key_id) from None
 
+    def belonging(self, sealed: bytes, associated: bytes, key_id: UUID) -> bytes:
+        """A value that was sealed before, once it is seen to belong there; sealed anew if its key is being rotated.
+
+        Raises: WrongPlace; KeyDestroyed.
+        """
+        cipher = self.cipher(key_id)
+        try:
+            open_sealed(cipher, sealed, associated)
+        except WrongPlace:
+            previous = [old for key in wrapped_keys([key_id], to_seal=True) for old in unwrap_all(key)[1:]]
+            if not previous:
+                raise
+            return seal(cipher, open_sealed(previous[0], sealed, associated), associated)
+        return sealed
+
     def index_keys(self, controller_id: UUID, field: str) -> IndexKeys:
         """The keys of a blind index as they are in this transaction."""
         place = (controller_id, field)
@@ -201,7 +230,9 @@ def sealing_ring(using: str = DEFAULT_DB_ALIAS) -> SealingRing:
     connection = connections[using]
     known = _rings.get(connection)
     ring = known() if known else None
-    if ring is None:
+    # It is of this transaction if it is still to be called at its commit: what was rolled back is no more in that list,
+    # though the traceback of an error may hold it yet.
+    if ring is None or not any(entry[1] == ring.forget for entry in connection.run_on_commit):
         ring = SealingRing()
         # The only lasting reference: committing calls and drops it, rolling back drops it.
         transaction.on_commit(ring.forget, using=using)
@@ -214,59 +245,43 @@ def seal_value(plaintext: bytes, *, place: str, row_id: UUID, key_id: UUID, usin
     return seal(sealing_ring(using).cipher(key_id), plaintext, associated_data(place, row_id, key_id))
 
 
-def _ciphers(
-    key_ids: Collection[int], *, subject_id: UUID | None, controller_id: UUID | None, to_seal: bool
+def _ciphers_one_by_one(
+    key_ids: Collection[int], subject_id: UUID | None, controller_id: UUID | None, *, to_seal: bool
 ) -> dict[int, AESGCM]:
+    ids = [UUID(int=key_id) for key_id in key_ids]
+    keys = wrapped_keys(ids, subject_id=subject_id, controller_id=controller_id, to_seal=to_seal)
+    return {int.from_bytes(key.key_id): unwrap(key) for key in keys}
+
+
+def _ciphers_at_once(
+    key_ids: Collection[int], subject_id: UUID | None, controller_id: UUID | None, *, to_seal: bool
+) -> dict[int, AESGCM]:
+    """`ciphers_of` on PostgreSQL in a third of the time: ids as one value and unhashed, no row made of a key."""
+    conditions = "id = ANY(%s)"
+    arguments: list[Any] = [UuidArray(key_ids)]
+    if subject_id is not None:
+        conditions += " AND subject_id = %s"
+        arguments.append(subject_id)
+    if controller_id is not None:
+        conditions += " AND controller_key_id IN (SELECT id FROM crypto_controllerkey WHERE controller_id = %s)"
+        arguments.append(controller_id)
+    if to_seal:
+        conditions += " AND retired_at IS NULL"
+    with binary_cursor(connections[KEYS]) as cursor:
+        cursor.execute(f"{_SELECT} WHERE {conditions}", arguments)
+        rows = cursor.fetchall()
     found: dict[int, AESGCM] = {}
     keks: dict[bytes, AESGCM] = {}
-    rows = _fetch(key_ids, subject_id=subject_id, controller_id=controller_id, to_seal=to_seal)
-    for row in rows:
-        key_id, owner_id, kek_id, wrapped, _ = row
+    for bound_to, kek_id, wrapped in rows:
         cipher = keks.get(kek_id)
         if cipher is None:
             cipher = keks[kek_id] = kek(kek_id)
-        try:  # the same as `unwrap`, at half its cost
-            own_bytes = cipher.decrypt(wrapped[1:13], wrapped[13:], _PREFIX + owner_id + key_id)
-        except (InvalidTag, ValueError):
-            own_bytes = material(WrappedKey._make(row), wrapped)
-        found[int.from_bytes(key_id)] = AESGCM(own_bytes)
+        try:
+            own_bytes = cipher.decrypt(wrapped[1:13], wrapped[13:], _PREFIX + bound_to)
+        except InvalidTag:
+            raise WrongPlace from None
+        found[int.from_bytes(bound_to[16:])] = AESGCM(own_bytes)
     return found
-
-
-def _fetch(
-    key_ids: Collection[int], *, subject_id: UUID | None, controller_id: UUID | None, to_seal: bool
-) -> Iterable[tuple[bytes, bytes, bytes, bytes, bytes | None]]:
-    connection = connections[KEYS]
-    if connection.vendor == "postgresql":
-        conditions = "id = ANY(%s)"
-        arguments: list[Any] = [UuidArray(key_ids)]
-        if subject_id is not None:
-            conditions += " AND subject_id = %s"
-            arguments.append(subject_id)
-        if controller_id is not None:
-            conditions += " AND controller_key_id IN (SELECT id FROM crypto_controllerkey WHERE controller_id = %s)"
-            arguments.append(controller_id)
-        if to_seal:
-            conditions += " AND retired_at IS NULL"
-        # The conditions are the constants above.
-        statement = f"{_SELECT} WHERE {conditions}"
-        with binary_cursor(connection) as cursor:
-            cursor.execute(statement, arguments)
-            found: list[tuple[bytes, bytes, bytes, bytes, bytes | None]] = cursor.fetchall()
-        return found
-    rows = DataKey.objects.filter(id__in=[UUID(int=key_id) for key_id in key_ids])
-    if subject_id is not None:
-        rows = rows.filter(subject_id=subject_id)
-    if controller_id is not None:
-        rows = rows.filter(controller_key__controller_id=controller_id)
-    if to_seal:
-        rows = rows.filter(retired_at=None)
-    return (
-        (key_id.bytes, owner_id.bytes, kek_id.bytes, bytes(wrapped), None if previous is None else bytes(previous))
-        for key_id, owner_id, kek_id, wrapped, previous in rows.values_list(
-            "id", "owner_id", "controller_key_id", "wrapped", "previous"
-        )
-    )
 
 
 def _insert(
@@ -283,8 +298,8 @@ def _insert(
     connection = connections[KEYS]
     columns = ("id", "kind", "controller_key_id", "owner_id", "subject_id", "wrapped", "created_at")
     if connection.vendor == "postgresql" and len(rows) > 1:
-        types = ("uuid", "varchar", "uuid", "uuid", "uuid", "bytea", "timestamptz")
-        copy_in(connection, DataKey._meta.db_table, columns, types, rows)
+        by_name = {field.attname: field for field in DataKey._meta.concrete_fields}
+        copy_in(connection, DataKey, [by_name[name] for name in columns], rows)
     else:
         DataKey.objects.bulk_create([DataKey(**dict(zip(columns, row, strict=True))) for row in rows])
     return ids

@@ -6,12 +6,13 @@ from struct import pack
 from typing import Any, Final
 
 import psycopg
+from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
-
+from psycopg.types.string import BytesBinaryDumper
 
 _UUID_OID: Final = 2950
 _UUIDS_OID: Final = 2951
@@ -65,18 +66,31 @@ def binary_rows(
             yield rows
 
 
+def type_of(field: models.Field[Any, Any], connection: BaseDatabaseWrapper) -> str:
+    """The PostgreSQL type of a field's column, without its length."""
+    return str(field.db_type(connection)).partition("(")[0]
+
+
+def as_copied(field: models.Field[Any, Any], value: Any, connection: BaseDatabaseWrapper) -> Any:
+    """A field's value as `copy_in` takes it."""
+    prepared = field.get_db_prep_save(value, connection)
+    return prepared.obj if isinstance(prepared, psycopg.Binary) else prepared
+
+
 def copy_in(
     connection: BaseDatabaseWrapper,
-    table: str,
-    columns: Sequence[str],
-    types: Sequence[str],
+    model: type[models.Model],
+    fields: Sequence[models.Field[Any, Any]],
     rows: Iterable[Sequence[object]],
 ) -> None:
-    """Insert rows by COPY in binary; `types` are the columns' PostgreSQL types."""
+    """Insert rows by COPY in binary; their values are those of the fields, as the driver takes them."""
     quote = connection.ops.quote_name
-    names = ", ".join(quote(column) for column in columns)
-    statement = f"COPY {quote(table)} ({names}) FROM STDIN (FORMAT BINARY)"
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(types)
-        for row in rows:
-            copy.write_row(row)
+    names = ", ".join(quote(str(field.column)) for field in fields)
+    statement = f"COPY {quote(model._meta.db_table)} ({names}) FROM STDIN (FORMAT BINARY)"
+    with connection.cursor() as cursor:
+        # By its type the driver would find a dumper for bytes that is written in Python.
+        cursor.cursor.adapters.register_dumper(bytes, BytesBinaryDumper)
+        with cursor.copy(statement) as copy:
+            copy.set_types([type_of(field, connection) for field in fields])
+            for row in rows:
+                copy.write_row(row)

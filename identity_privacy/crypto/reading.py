@@ -21,8 +21,8 @@ from identity_privacy.errors import IntegrityFailure
 Witness: TypeAlias = Callable[["Reading"], None]
 
 _witnesses: list[Witness] = []
-# A batch over millions of people keeps the keys of the latest ones only.
-MAX_KEYS: Final = 10_000
+# A batch over millions of people keeps the keys of the latest ones only; more would also take longer to make and drop.
+MAX_KEYS: Final = 1_000
 
 
 def witnessed_by(witness: Witness) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 from django.db import models
@@ -16,9 +17,10 @@ from identity_privacy.crypto.fields import (
     Sealed,
     closed_value,
     encrypted_fields,
+    load_closed,
 )
 from identity_privacy.crypto.keys import sealing_ring
-from identity_privacy.crypto.seal import NONCE_BYTES, VERSION, open_sealed
+from identity_privacy.crypto.seal import NONCE_BYTES, VERSION
 from identity_privacy.errors import Invalid
 
 
@@ -43,64 +45,72 @@ def sealed_in_place(rows: Sequence[models.Model], names: Collection[str], *, usi
                 values[field.attname] = value if value is None else Sealed(value)
         yield
     finally:
-        for values, name, value in before:
-            if value is ABSENT:
+        for values, name, given in before:
+            if given is ABSENT:
                 values.pop(name, None)
             else:
-                values[name] = value
+                values[name] = given
 
 
 def sealed_values(
     rows: Sequence[models.Model], fields: Sequence[EncryptedField], names: Collection[str], *, using: str
 ) -> Iterator[list[bytes | None]]:
     """The values of `fields` as they are stored, a list a row, blind indexes computed beside; see `sealed_in_place`."""
-    ring = sealing_ring(using)
-    ring.prefetch(_key_id(row) for row in rows)
     fill_blind_indexes(rows, names, using=using)
+    return seal_columns([(_uuid(row.pk), _key_id(row), _given(row, fields)) for row in rows], fields, using=using)
+
+
+def seal_columns(
+    rows: Sequence[tuple[UUID, UUID, Sequence[Any]]], fields: Sequence[EncryptedField], *, using: str
+) -> Iterator[list[bytes | None]]:
+    """Seal the values of many rows, given as `(row id, data key id, values of the fields)`, inside a transaction.
+
+    Raises: KeyDestroyed; Invalid, naming the field; WrongPlace, for a closed value of another row.
+    """
+    ring = sealing_ring(using)
+    ring.prefetch(key_id for _, key_id, _ in rows)
     nonces, at = os.urandom(NONCE_BYTES * len(rows) * len(fields)), 0  # one call for all of them
-    plan = [(field.attname, field.place_prefix, field.to_bytes) for field in fields]
-    for row in rows:
-        values, key_id = row.__dict__, _key_id(row)
-        cipher, suffix = ring.cipher(key_id), _uuid(row.pk).bytes + key_id.bytes
+    plan = [(field.place_prefix, field.to_bytes) for field in fields]
+    for row_id, key_id, values in rows:
+        cipher, suffix = ring.cipher(key_id), (row_id.int << 128 | key_id.int).to_bytes(32)
+        encrypt = cipher.encrypt
         sealed: list[bytes | None] = []
-        for name, prefix, to_bytes in plan:
-            value = values.get(name, ABSENT)
-            if value is ABSENT or isinstance(value, Sealed):
-                # Closed, or given as it was stored elsewhere: it must belong here.
-                closed = value.sealed if isinstance(value, Sealed) else closed_value(row, name)
-                closed = None if closed is ABSENT else closed
-                if closed is not None:
-                    open_sealed(cipher, closed, prefix + suffix)
-                sealed.append(closed)
-            elif value is None:
+        for (prefix, to_bytes), value in zip(plan, values):  # noqa: B905  # a value a field, and it costs
+            if value is None:
                 sealed.append(None)
+            elif value.__class__ is Sealed:  # as it was stored somewhere: it must belong here
+                sealed.append(ring.belonging(value.sealed, prefix + suffix, key_id))
             else:
                 nonce = nonces[at : at + NONCE_BYTES]
                 at += NONCE_BYTES
-                sealed.append(VERSION + nonce + cipher.encrypt(nonce, to_bytes(value), prefix + suffix))
+                sealed.append(VERSION + nonce + encrypt(nonce, to_bytes(value), prefix + suffix))
         yield sealed
 
 
 def fill_blind_indexes(rows: Sequence[models.Model], names: Collection[str], *, using: str) -> None:
     """Compute the blind indexes of the values that are about to be written. Raises: Invalid."""
-    indexes = [pair for pair in blind_indexes_of(type(rows[0])) if pair[0].of in names]
-    if not indexes:
-        return
-    ring = sealing_ring(using)
-    for row in rows:
-        values = row.__dict__
-        for index, following in indexes:
+    for index, following in blind_indexes_of(type(rows[0])):
+        if index.of not in names:
+            continue
+        for row in rows:
+            values = row.__dict__
             value = values.get(index.of, ABSENT)
             if value is ABSENT or isinstance(value, Sealed):
                 continue
-            stored: tuple[bytes | None, bytes | None] = (None, None)
-            if value is not None:
-                kind = getattr(row, index.kind_field) if index.kind_field else index.kind
-                keys = ring.index_keys(getattr(row, index.controller_field), kind)
-                stored = keys.stored(normalise(kind, value))
+            kind = getattr(row, index.kind_field) if index.kind_field else index.kind
+            stored = stored_hashes(getattr(row, index.controller_field), kind, value, using=using)
             values[index.attname] = stored[0]
             if following is not None:
                 values[following.attname] = stored[1]
+
+
+def stored_hashes(
+    controller_id: UUID, kind: str, value: str | None, *, using: str
+) -> tuple[bytes | None, bytes | None]:
+    """What stands in a blind index and in the one for its key's next version. Raises: Invalid."""
+    if value is None:
+        return None, None
+    return sealing_ring(using).index_keys(controller_id, kind).stored(normalise(kind, value))
 
 
 def blind_indexes_of(model: type[models.Model]) -> list[tuple[BlindIndexField, NextBlindIndexField | None]]:
@@ -126,6 +136,21 @@ def written_with(model: type[models.Model], names: Collection[str], rows: Sequen
         if field is not None
     }
     return {*names, *more}
+
+
+def _given(row: models.Model, fields: Sequence[EncryptedField]) -> list[Any]:
+    """The values of a row; those that are closed in it as `Sealed`, fetched where it was loaded without them."""
+    values, given = row.__dict__, []
+    for field in fields:
+        value = values.get(field.attname, ABSENT)
+        if value is ABSENT:
+            closed = closed_value(row, field.attname)
+            if closed is ABSENT and not row._state.adding:
+                load_closed(row, [field])
+                closed = closed_value(row, field.attname)
+            value = None if closed is ABSENT or closed is None else Sealed(closed)
+        given.append(value)
+    return given
 
 
 def _key_id(row: models.Model) -> UUID:

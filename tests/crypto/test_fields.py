@@ -235,6 +235,16 @@ def test_a_row_without_its_values_is_saved_without_them() -> None:
         assert (found.text, found.position) == ("Lisbon", 5)
 
 
+@pytest.mark.parametrize("loaded", ["position", "data_key_id", "text"])
+def test_a_value_that_was_not_loaded_is_not_lost_where_it_is_named(loaded: str) -> None:
+    note_id = make_note(remark="by train").id
+    Note.objects.only(loaded).get(id=note_id).save(update_fields=["day", "remark"])
+    Note.objects.bulk_update([Note.objects.only(loaded).get(id=note_id)], ["day", "remark"])
+    with reading():
+        found = Note.objects.get(id=note_id)
+        assert (found.text, found.day, found.remark) == ("Lisbon", DAY, "by train")
+
+
 def test_values_come_closed_and_open_where_row_and_key_are_selected() -> None:
     make_note()
     [row] = Note.objects.values("id", "data_key_id", "text", "remark")

@@ -93,8 +93,13 @@ def everything_in_clear() -> str:
     told = []
     for model in apps.get_models():
         for row in model._default_manager.values_list():
-            told += [bytes(value).hex() if isinstance(value, bytes | memoryview) else str(value) for value in row]
+            told += [_as_told(value) for value in row]
     return "\n".join(told)
+
+
+def _as_told(value: object) -> str:
+    value = value.sealed if isinstance(value, Sealed) else value
+    return bytes(value).hex() if isinstance(value, bytes | memoryview) else str(value)
 
 
 def sealed_values(subject_id: UUID) -> list[tuple[str, UUID, UUID, bytes]]:
