@@ -74,7 +74,8 @@ def destroy_owner_keys(owner_ids: Iterable[UUID]) -> int:
 
     Raises: NotForgotten, when the bytes could not be overwritten yet; call it again.
     """
-    count, _ = DataKey.objects.filter(owner_id__in=list(owner_ids)).delete()
+    # A profile's keys are destroyed by the person; without them, the index by owner serves.
+    count, _ = DataKey.objects.filter(owner_id__in=list(owner_ids)).exclude(kind=KeyKind.PROFILE).delete()
     forget_bytes()
     return count
 

@@ -31,9 +31,12 @@ class DataKey(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=32, choices=KeyKind)
-    # Without an index of its own: only a rotation asks by it, and that walks the table anyway.
-    controller_key = models.ForeignKey(ControllerKey, on_delete=models.PROTECT, related_name="+", db_index=False)
-    owner_id = models.UUIDField(db_index=True, help_text="What it is for: a profile, a request, a controller")
+    # Neither index nor constraint: only a rotation asks by it, which walks the table anyway and waits for writers; a
+    # constraint would cost each new key a fifth of its time, and lock the controller's row for all of them.
+    controller_key = models.ForeignKey(
+        ControllerKey, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    owner_id = models.UUIDField(help_text="What it is for: a profile, a request, a controller")
     subject_id = models.UUIDField(null=True, db_index=True, help_text="The person whose values it seals, if one")
     wrapped = models.BinaryField()
     previous = models.BinaryField(null=True, help_text="The material before a rotation that is not finished")
@@ -43,6 +46,8 @@ class DataKey(models.Model):
     class Meta:
         indexes = (
             models.Index(fields=["id"], condition=models.Q(previous__isnull=False), name="data_keys_in_rotation"),
+            # A profile's key is found by its person.
+            models.Index(fields=["owner_id"], condition=~models.Q(kind=KeyKind.PROFILE), name="data_keys_by_owner"),
         )
 
 

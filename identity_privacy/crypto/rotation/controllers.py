@@ -19,6 +19,7 @@ from identity_privacy.crypto.rotation.materials import wrapped_key
 from identity_privacy.crypto.rotation.outcome import Outcome, Plan, Progress, Unreadable, unseen
 from identity_privacy.crypto.router import KEYS
 from identity_privacy.crypto.seal import open_sealed, seal
+from identity_privacy.crypto.transactions import wait_for_open_transactions
 
 BATCH = 500
 
@@ -48,15 +49,16 @@ def rotate_kek(*, controller_id: UUID | None = None, patience: float, progress: 
     successors = {key_id: current[row.controller_id] for key_id, row in retired.items()}
     mover = _Mover(successors, progress)
     end = time.monotonic() + patience
+    # Whoever read the current key before it was retired may still hang a new key on it, and does so in a transaction
+    # that is open now: whoever begins later reads the successor.
+    wait_for_open_transactions(KEYS, seconds=patience)
     while True:
-        # Whoever read the current key before this began may still hang a new key on the old one. The foreign key
-        # decides: either that key is there and the old one is not deleted, or the old one is gone and it is not made.
         moved = mover.move_everything()
         left = [key_id for key_id in retired if not _is_deleted(key_id)]
         if not left or (mover.unreadable and not moved):
             break
         if not moved and time.monotonic() > end:
-            raise WritersStillRun("a transaction still makes keys under a controller's old key; try again")
+            raise WritersStillRun("keys under a controller's old key are held by a transaction; try again")
         if not moved:
             time.sleep(0.02)
     forget_held_keys()

@@ -58,7 +58,7 @@ class Command(BaseCommand):
         _whose(index, controller="one controller's (default: every controller's)")
         index.add_argument("--kind", help="one kind of identifier: email, phone, … (default: every kind)")
         destroy = _changes(verbs.add_parser("destroy", help="Destroy a person's or a request's data keys, for good"))
-        _whose(destroy, subject="one person's", owner="one request's or profile's")
+        _whose(destroy, subject="one person's", owner="one request's")
         destroy.add_argument("--reason", required=True, help="why; it stands in the audit log")
         destroy.add_argument("--yes", action="store_true", help="do not ask")
         _changes(verbs.add_parser("sweep", help="Destroy data keys that nothing was ever sealed under"))
