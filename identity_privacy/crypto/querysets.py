@@ -209,8 +209,8 @@ class _BoundTuples(ValuesListIterable[Any]):
     """`values_list()`, likewise."""
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        queryset: Any = self.queryset
-        names = list(queryset._fields or queryset.query.values_select)
+        query = self.queryset.query
+        names = list(query.selected or (*query.extra_select, *query.values_select, *query.annotation_select))
         at = {name: position for position, name in enumerate(names)}
         paths = [_path(name) for name in names]
         row_at = [at.get(f"{path}id", at.get(f"{path}pk")) for path in paths]

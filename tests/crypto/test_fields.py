@@ -284,6 +284,16 @@ def test_values_of_a_related_row_are_opened_as_that_rows() -> None:
             text.open()
 
 
+def test_values_open_beside_what_was_computed() -> None:
+    make_note(position=3)
+    counted = models.Count("contacts")
+    rows = Note.objects.annotate(first=models.F("position")).values_list("first", "data_key_id", "text", "id")
+    more = Note.objects.values_list("id", "data_key_id", "text").annotate(size=counted)
+    with reading():
+        assert [(row[0], row[2].open()) for row in rows] == [(3, "Lisbon")]
+        assert [(row[2].open(), row[3]) for row in more] == [("Lisbon", 0)]
+
+
 def test_a_closed_value_is_never_written_as_text() -> None:
     make_note()
     [row] = Note.objects.values("text")
