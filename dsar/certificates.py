@@ -16,8 +16,8 @@ from dsar.terms import EvidenceKind, RequestKind
 from identity_privacy import clock
 from identity_privacy.audit.canonical import canonical_json, stamp
 from identity_privacy.audit.models import Checkpoint, Entry
-from identity_privacy.audit.services import prove_inclusion
-from identity_privacy.crypto.signing import current_public_key, sign
+from identity_privacy.audit.services import prove_inclusion, signed_by
+from identity_privacy.crypto.signing import sign
 from identity_privacy.crypto.terms import SigningUse
 from identity_privacy.delivery.models import System
 
@@ -51,7 +51,7 @@ def signed_certificate(
         "systems": [_system(request, task, keys.get(str(task.system_id), "")) for task in tasks],
         "log": {
             "checkpoint": checkpoint.note,
-            "public_key": base64.b64encode(current_public_key(SigningUse.CHECKPOINT).public_key).decode(),
+            "public_key": base64.b64encode(signed_by(checkpoint).public_key).decode(),
             "entries": [_proof(entry, checkpoint) for entry in entries],
         },
         "issued_at": stamp(clock.now()),

@@ -1,7 +1,8 @@
 """The log's verbs: enter what was done, give entries their place, prove and verify."""
 
 import base64
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from identity_privacy.audit.note import signed_checkpoint
 from identity_privacy.crypto.events import KeyEvent
 from identity_privacy.crypto.models import Incident
 from identity_privacy.crypto.reading import Reading
-from identity_privacy.crypto.signing import public_keys
+from identity_privacy.crypto.signing import PublicKey, public_keys
 from identity_privacy.crypto.terms import SigningUse
 
 BATCH = 5_000
@@ -160,6 +161,16 @@ def latest_checkpoint() -> Checkpoint | None:
     return Checkpoint.objects.order_by("-size").first()
 
 
+def signed_by(checkpoint: Checkpoint) -> PublicKey:
+    """The key of this log that signed a checkpoint, be it the current one or not. Raises: LogAltered."""
+    for key in public_keys():
+        if key.use is SigningUse.CHECKPOINT:
+            with contextlib.suppress(LogAltered):
+                _stated(checkpoint, [key])
+                return key
+    raise LogAltered("the checkpoint is not signed by a key of this log")
+
+
 def verify_log() -> int:
     """Check every sequenced entry, the tree and the newest checkpoint against each other; says how many entries.
 
@@ -180,7 +191,7 @@ def verify_log() -> int:
         raise LogAltered(f"entry {min(expected, size)} is {'missing' if expected < size else 'not in a checkpoint'}")
     if checkpoint and root(size, node) != bytes(checkpoint.root):
         raise LogAltered("the tree does not lead to the signed root")
-    if checkpoint and _stated(checkpoint) != (size, bytes(checkpoint.root)):
+    if checkpoint and _stated(checkpoint, public_keys()) != (size, bytes(checkpoint.root)):
         raise LogAltered("the newest checkpoint does not state what is stored")
     return size
 
@@ -191,9 +202,9 @@ def export_lines(size: int) -> Iterator[bytes]:
         yield entry_bytes(place.entry) + b"\n"
 
 
-def _stated(checkpoint: Checkpoint) -> tuple[int, bytes]:
-    """Size and root in a checkpoint's note, once its signature by a key of this log is verified."""
-    keys = [base64.b64encode(key.public_key).decode() for key in public_keys() if key.use is SigningUse.CHECKPOINT]
+def _stated(checkpoint: Checkpoint, by: Iterable[PublicKey]) -> tuple[int, bytes]:
+    """Size and root in a checkpoint's note, once its signature by one of these keys is verified."""
+    keys = [base64.b64encode(key.public_key).decode() for key in by if key.use is SigningUse.CHECKPOINT]
     try:
         return offline.read_checkpoint(checkpoint.note, offline.Pinned(keys), origin=settings.AUDIT_LOG_ORIGIN)
     except offline.Unverified as error:

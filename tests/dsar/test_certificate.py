@@ -22,6 +22,8 @@ from dsar.terms import RequestKind, RequestState
 from identity_privacy import clock
 from identity_privacy.audit import offline
 from identity_privacy.audit.canonical import canonical_json
+from identity_privacy.audit.services import latest_checkpoint, signed_by
+from identity_privacy.crypto.models import SigningKey
 from identity_privacy.crypto.signing import current_public_key
 from identity_privacy.crypto.terms import SigningUse
 from identity_privacy.delivery import webhooks
@@ -99,6 +101,15 @@ def test_it_verifies_with_the_keys_that_one_trusts(certificate: Document, tmp_pa
     assert is_verified(certificate, tmp_path, fingerprints)
     assert [line for line in said if "signed by whpk_" in line], "the shop's own answer is evidence for all"
     assert "ok      mailer, evidence: the word of this service, which recorded the answer" in said
+
+
+def test_a_checkpoint_names_the_key_that_signed_it_after_the_next_key_came(erasure: SubjectRequest) -> None:
+    checkpoint = latest_checkpoint()
+    assert checkpoint is not None
+    signer = current_public_key(SigningUse.CHECKPOINT)
+    SigningKey.objects.filter(use=SigningUse.CHECKPOINT).update(valid_until=clock.now())
+    assert current_public_key(SigningUse.CHECKPOINT) != signer
+    assert signed_by(checkpoint).id == signer.id
 
 
 def test_it_verifies_with_nothing_but_the_one_script(certificate: Document, tmp_path: Path) -> None:
