@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -35,7 +35,7 @@ from django.utils.functional import Promise
 
 from identity_privacy.crypto.blind_index import normalise
 from identity_privacy.crypto.columns import SealedColumn, SealedIsNull
-from identity_privacy.crypto.errors import SealedUnderAnotherKey
+from identity_privacy.crypto.errors import OpenedRowLeaves, SealedUnderAnotherKey
 from identity_privacy.crypto.keys import seal_value, sealing_ring
 from identity_privacy.crypto.reading import Reading, active, active_reading
 from identity_privacy.crypto.seal import VERSION, associated_data, open_sealed, place_prefix
@@ -97,6 +97,9 @@ class _Opened(Sealed):
     def __init__(self, value: object) -> None:
         super().__init__(b"")
         self.value = value
+
+    def __reduce__(self) -> NoReturn:
+        raise OpenedRowLeaves("an open value was to be pickled")
 
     def open(self, *, row_id: UUID | None = None, key_id: UUID | None = None) -> Any:
         """The value."""

@@ -186,9 +186,12 @@ class SealedRows(ModelIterable[Any]):
 
 
 def _neighbours(rows: list[Any]) -> list[Any]:
-    beside = [row.__dict__["data_key_id"] for row in rows if "data_key_id" in row.__dict__]
-    for row in rows:
-        row.__dict__["_beside"] = beside
+    # Those that were joined to a row, too: their keys come in the same query.
+    joined = [found for row in rows for found in row._state.fields_cache.values() if isinstance(found, models.Model)]
+    sealed = [row.__dict__ for row in (*rows, *joined) if "data_key_id" in row.__dict__]
+    beside = [row["data_key_id"] for row in sealed]
+    for row in sealed:
+        row["_beside"] = beside
     return rows
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import logging
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -613,6 +614,40 @@ def test_a_list_of_fifty_people_costs_one_query_for_keys() -> None:
         assert len({note.text for note in Note.objects.all()}) == 50
         assert {note.day for note in Note.objects.select_related("notebook")} == {DAY}
     assert (len(data), len(keys)) == (2, 1)
+
+
+def test_rows_that_were_joined_cost_no_query_per_row() -> None:
+    notebook, shop = make_notebook(), uuid4()
+    for at in range(5):
+        note = unsaved_note(f"Page {at}", notebook=notebook)
+        note.save()
+        make_contact(f"reader{at}@example.org", note=note, controller_id=shop)
+    contacts = list(Contact.objects.select_related("note__notebook"))
+    with reading(), CaptureQueriesContext(connections["keys"]) as keys:
+        assert len({contact.note.text for contact in contacts if contact.note}) == 5
+        assert len({contact.email for contact in contacts}) == 5
+    assert len(keys) == 1
+
+
+def test_no_value_reaches_a_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    caplog.set_level(logging.DEBUG, "django.db.backends")
+    monkeypatch.setattr(logging.getLogger("django"), "propagate", True)
+    connection.force_debug_cursor = True
+    try:
+        note = make_note("Lisbon", details={"city": "Lisbon"})
+        Note.objects.bulk_create([unsaved_note("Lisbon")])
+        with reading():
+            assert note.text == "Lisbon"
+            note.save()
+            Note.objects.bulk_update([note], ["text", "details"])
+        for wrong in ({"text": "Lisbon"}, {"text__contains": "Lisbon"}, {"details__city": "Lisbon"}):
+            with pytest.raises(FieldError) as refused:
+                Note.objects.filter(**wrong)
+            assert "Lisbon" not in str(refused.value)
+    finally:
+        connection.force_debug_cursor = False
+    assert "INSERT" in caplog.text
+    assert "Lisbon" not in caplog.text
 
 
 def test_a_key_is_fetched_and_unwrapped_once_a_reading_and_once_a_transaction() -> None:

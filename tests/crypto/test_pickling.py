@@ -6,6 +6,7 @@ import pickle
 import pytest
 from celery import Celery
 from django.core.cache import caches
+from django.forms.models import model_to_dict
 from django.test import override_settings
 from kombu.exceptions import EncodeError
 
@@ -77,6 +78,14 @@ def test_an_opened_row_goes_into_no_message(serializer: str, error: type[Excepti
         with pytest.raises(error) as refused:
             producer.publish({"note": opened()}, routing_key="notes", serializer=serializer)
     assert "Lisbon" not in str(refused.value)
+
+
+def test_what_a_form_was_given_does_not_travel() -> None:
+    with pytest.raises(OpenedRowLeaves):
+        pickle.dumps(model_to_dict(opened(), fields=["text"]))
+    closed = pickle.loads(pickle.dumps(model_to_dict(make_note(), fields=["text"])))  # noqa: S301  # as above
+    with reading():
+        assert closed["text"].open() == "Lisbon"
 
 
 def test_an_opened_row_is_copied_within_the_process_only() -> None:
