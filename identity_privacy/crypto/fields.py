@@ -597,6 +597,7 @@ class _DataKeyAttribute:
 
     def __set__(self, instance: models.Model, value: object) -> None:
         row = instance.__dict__
+        value = UUID(value) if isinstance(value, str) else value
         if row.get(self.field.attname, value) != value:
             if closed_fields(instance) or _absent_fields(instance):
                 raise SealedUnderAnotherKey(f"open the values of {instance.pk} first, or use reseal_under()")
@@ -660,5 +661,7 @@ def load_closed(
         rows = model._base_manager.using(instance._state.db)
     key_id, *sealed = rows.filter(pk=instance.pk).values_list("data_key_id", *names).get()
     keep_closed(instance, {name: value and value.sealed for name, value in zip(names, sealed, strict=True)})
+    if isinstance(instance.__dict__.get("id"), str):
+        instance.__dict__["id"] = UUID(instance.__dict__["id"])
     instance.__dict__.pop("_is_moved", None)
     instance.__dict__["data_key_id"] = key_id

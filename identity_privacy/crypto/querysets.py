@@ -278,6 +278,9 @@ class SealedQuerySet(models.QuerySet[Row]):
         Raises: FieldError, where a conflict would write sealed values into a row with another id.
         """
         rows = list(objs)
+        for row in rows:
+            if row.pk is None:  # part of what its values are bound to
+                row.pk = row._meta.pk.get_pk_value_on_save(row)
         bound = {field.name for field in self.model._meta.concrete_fields if isinstance(field, BOUND)}
         if update_conflicts and bound & set(update_fields or ()):
             raise FieldError("an encrypted value belongs to one row: update the row that is there instead")

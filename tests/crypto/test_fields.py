@@ -533,6 +533,23 @@ def test_a_row_is_not_moved_to_another_key_while_values_are_closed() -> None:
         assert values_of(Note.objects.get(id=note.id))[:2] == ("Lisbon", DAY)
 
 
+def test_ids_may_be_given_as_text() -> None:
+    note = unsaved_note(id=str(uuid4()), data_key_id=str(make_key()))
+    note.save()
+    note.refresh_from_db(fields=["text"])
+    note.data_key_id = str(note.data_key_id)  # type: ignore[assignment]  # the same key
+    with reading():
+        assert note.text == "Lisbon"
+        assert Note.objects.get(id=note.id).text == "Lisbon"
+
+
+def test_a_row_without_an_id_gets_one_before_it_is_sealed() -> None:
+    Note.objects.bulk_create([unsaved_note(id=None)])
+    unsaved_note(id=None).save()
+    with reading():
+        assert [note.text for note in Note.objects.all()] == ["Lisbon", "Lisbon"]
+
+
 def test_rows_are_not_moved_to_another_key_in_the_database() -> None:
     make_note()
     with pytest.raises(FieldError):
