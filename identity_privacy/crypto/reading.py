@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
+from itertools import islice
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 from uuid import UUID
@@ -22,7 +23,7 @@ Witness: TypeAlias = Callable[["Reading"], None]
 
 _witnesses: list[Witness] = []
 # A batch over millions of people keeps the keys of the latest ones only; more would also take longer to make and drop.
-MAX_KEYS: Final = 1_000
+MAX_KEYS: Final = 2_000
 
 
 def witnessed_by(witness: Witness) -> None:
@@ -71,8 +72,9 @@ class Reading:
         missing = {key_id.int for key_id in key_ids} - self.ciphers.keys()
         if not missing:
             return
-        if len(self.ciphers) + len(missing) > MAX_KEYS:
-            self.ciphers.clear()
+        surplus = len(self.ciphers) + len(missing) - MAX_KEYS
+        for oldest in list(islice(self.ciphers, max(0, surplus))):
+            del self.ciphers[oldest]
         self.ciphers.update(ciphers_of(missing, subject_id=self.subject_id, controller_id=self.controller_id))
 
     def cipher(self, key_id: UUID, *, beside: Iterable[UUID] = ()) -> AESGCM:
