@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -67,7 +67,8 @@ FULL_SIZE = (
     Suite(
         name="unit, PostgreSQL, thorough", arguments=UNIT, needs=("postgres",), on_postgres=True, environment=THOROUGH
     ),
-    *SUITES[2:],
+    SUITES[2],
+    replace(SUITES[3], environment=THOROUGH),
     Suite(name="journeys, PostgreSQL", arguments=("tests/e2e",), needs=("chromium", "postgres"), on_postgres=True),
 )
 SIZES = {"fast": (FAST,), "test": SUITES, "all": FULL_SIZE}

@@ -14,8 +14,9 @@ from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.models import Model
 
 from identity_privacy import clock
 from identity_privacy.crypto.errors import NotForgotten
@@ -25,13 +26,17 @@ from identity_privacy.crypto.terms import KeyKind
 
 # How long a vacuum waits for others' transactions before it is left to a later try.
 PATIENCE_SECONDS: Final = 2.0
-# What may still see a deleted row: others' snapshots, replication slots, prepared transactions (xids, compared by age).
+# Up to this size, some 40,000 data keys, a table is written anew in about a tenth of a second.
+REWRITTEN_BYTES: Final = 8 * 1024 * 1024
+# What may still see a deleted row: others' snapshots, replication slots, prepared transactions (xids, compared by age);
+# and who writes in any database of the server, since every later snapshot, ours too, reaches back to their beginning.
 _HOLDERS: Final = """
     SELECT count(*) FROM (
         SELECT backend_xmin AS xmin FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid()
+        UNION ALL SELECT backend_xid FROM pg_stat_activity WHERE pid <> pg_backend_pid()
         UNION ALL SELECT xmin FROM pg_replication_slots
-        UNION ALL SELECT transaction FROM pg_prepared_xacts WHERE database = current_database()
+        UNION ALL SELECT transaction FROM pg_prepared_xacts
     ) holders WHERE xmin IS NOT NULL AND age(xmin) > age(mod(%s::numeric, 4294967296)::text::xid)
 """
 
@@ -80,8 +85,13 @@ def destroy_owner_keys(owner_ids: Iterable[UUID]) -> int:
     return count
 
 
-def forget_bytes() -> None:
-    """Overwrite what deleted and replaced keys left in the files of the keys database.
+def forget_bytes(*models: type[Model]) -> None:
+    """Overwrite what deleted and replaced keys (of `models`, or data keys) left in the files of the keys database.
+
+    PostgreSQL's vacuum frees a row's place and moves its page's other rows together, but leaves what stood behind the
+    last of them until another row is written there. So a table of up to `REWRITTEN_BYTES` is written anew, and locked
+    for that moment. In a larger one such a remainder dies with the next rotation of its controller's key
+    (`rotate_kek`), whose own row stands in a small table.
 
     Raises: NotForgotten, while somebody still reads what was; call it again.
     """
@@ -102,8 +112,20 @@ def forget_bytes() -> None:
             if time.monotonic() > end:
                 raise NotForgotten("a transaction still sees the keys as they were; what called this tries again")
             time.sleep(0.02)
-        for table in ("datakey", "indexkey", "controllerkey", "signingkey"):
-            cursor.execute(f"VACUUM crypto_{table}")
+        for model in models or (DataKey,):
+            _vacuum(cursor, model._meta.db_table)
+
+
+def _vacuum(cursor: CursorWrapper, table: str) -> None:
+    cursor.execute("SELECT pg_relation_size(%s)", [table])
+    (size,) = cursor.fetchone()
+    try:
+        cursor.execute(f"SET lock_timeout = '{PATIENCE_SECONDS}s'")
+        cursor.execute(f"VACUUM {'(FULL) ' if size <= REWRITTEN_BYTES else ''}{table}")
+    except OperationalError:
+        raise NotForgotten("a transaction holds the keys; what called this tries again") from None
+    finally:
+        cursor.execute("RESET lock_timeout")
 
 
 def _holders(cursor: CursorWrapper, following: str) -> int:

@@ -70,7 +70,7 @@ def rotate_index(
     rotation = _Rotation(patience, progress)
     rotation.run(places)
     forget_held_index_keys()
-    forget_bytes()
+    forget_bytes(IndexKey)
     action = "keys.index_key_rotation_unfinished" if rotation.unreadable else "keys.index_key_rotated"
     details |= {"values": rotation.count, "unreadable": len(rotation.unreadable)}
     tell(KeyEvent(action=action, controller_id=controller_id, details=details))

@@ -17,9 +17,9 @@ from identity_privacy.crypto.keys import material, wrap
 from identity_privacy.crypto.models import ControllerKey, DataKey, IndexKey
 from identity_privacy.crypto.rotation.materials import wrapped_key
 from identity_privacy.crypto.rotation.outcome import Outcome, Plan, Progress, Unreadable, unseen
+from identity_privacy.crypto.rotation.writers import wait_for_key_makers
 from identity_privacy.crypto.router import KEYS
 from identity_privacy.crypto.seal import open_sealed, seal
-from identity_privacy.crypto.transactions import wait_for_open_transactions
 
 BATCH = 500
 
@@ -51,7 +51,7 @@ def rotate_kek(*, controller_id: UUID | None = None, patience: float, progress: 
     end = time.monotonic() + patience
     # Whoever read the current key before it was retired may still hang a new key on it, and does so in a transaction
     # that is open now: whoever begins later reads the successor.
-    wait_for_open_transactions(KEYS, seconds=patience)
+    wait_for_key_makers(patience)
     while True:
         moved = mover.move_everything()
         left = [key_id for key_id in retired if not _is_deleted(key_id)]
@@ -62,7 +62,7 @@ def rotate_kek(*, controller_id: UUID | None = None, patience: float, progress: 
         if not moved:
             time.sleep(0.02)
     forget_held_keys()
-    forget_bytes()
+    forget_bytes(DataKey, IndexKey, ControllerKey)
     count, unreadable = mover.count, list(mover.unreadable.values())
     details: dict[str, str | int] = {"wrapped": count, "unreadable": len(unreadable)}
     action = "keys.controller_key_rotation_unfinished" if left else "keys.controller_key_rotated"

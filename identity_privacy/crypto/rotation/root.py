@@ -56,7 +56,7 @@ def rotate_root(*, patience: float, progress: Progress = unseen) -> Outcome:
         _see_that_nothing_hangs_on_older_ones()
         sentence = end_root_rotation()
     forget_held_keys()
-    forget_bytes()
+    forget_bytes(ControllerKey, SigningKey)
     count = sum(1 for _ in _hanging()) - len(unreadable)
     details: dict[str, str | int] = {"wrapped": count, "unreadable": len(unreadable)}
     action = "keys.root_rotation_unfinished" if unreadable else "keys.root_rotated"

@@ -153,7 +153,8 @@ class Command(BaseCommand):
 
     def _destroy(self, options: Options) -> None:
         whose = _one_of(options, "subject", "owner")
-        count = whose.keys().count()
+        keys = whose.keys() if whose.owner_id is None else whose.keys().exclude(kind=KeyKind.PROFILE)
+        count = keys.count()
         plan = Plan(sentence=f"{count:,} data keys are destroyed, and nothing under them can ever be read", total=count)
 
         def destroy(progress: Progress) -> Outcome:
