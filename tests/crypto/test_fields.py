@@ -639,10 +639,17 @@ def test_rows_that_were_joined_cost_no_query_per_row() -> None:
         note = unsaved_note(f"Page {at}", notebook=notebook)
         note.save()
         make_contact(f"reader{at}@example.org", note=note, controller_id=shop)
-    contacts = list(Contact.objects.select_related("note__notebook"))
+    for contacts, fetches in (
+        (list(Contact.objects.select_related("note__notebook")), 1),
+        (list(Contact.objects.prefetch_related("note")), 2),
+    ):
+        with reading(), CaptureQueriesContext(connections["keys"]) as keys:
+            assert len({contact.note.text for contact in contacts if contact.note}) == 5
+            assert len({contact.email for contact in contacts}) == 5
+        assert len(keys) == fetches
+    [fetched] = Notebook.objects.prefetch_related("notes__contacts")
     with reading(), CaptureQueriesContext(connections["keys"]) as keys:
-        assert len({contact.note.text for contact in contacts if contact.note}) == 5
-        assert len({contact.email for contact in contacts}) == 5
+        assert len({contact.email for note in fetched.notes.all() for contact in note.contacts.all()}) == 5
     assert len(keys) == 1
 
 

@@ -38,6 +38,9 @@ class Note(SealedModel):
 
     objects = SealedQuerySet.as_manager()
 
+    class Meta:
+        base_manager_name = "objects"
+
 
 class Contact(SealedModel):
     """Somebody whom a notebook names; found by the address, which nobody reads from the index."""
