@@ -28,7 +28,9 @@ class SealedColumn(Col):
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Any:
         """The column's name. Raises: FieldError, where the database is to compare or compute with it."""
-        if self.is_resolved or any(self is used for used in _computed_with(compiler.query)):
+        query = compiler.query
+        is_guarded = getattr(query, "refuses_sealed_columns", False)
+        if self.is_resolved or (not is_guarded and any(self is used for used in _computed_with(query))):
             raise FieldError(f"{self.target.name} is encrypted: the database cannot compare it or compute with it")
         return super().as_sql(compiler, connection)
 

@@ -49,6 +49,9 @@ BOUND: Final = (EncryptedField, DataKeyField, BlindIndexField, NextBlindIndexFie
 class SealedQuery(sql.Query):
     """A query that refuses to compute with, order by or group by an encrypted column. Raises: FieldError."""
 
+    # So that a column of it need not look around for what is refused here already.
+    refuses_sealed_columns = True
+
     def resolve_ref(self, *args: Any, **kwargs: Any) -> Any:
         """What `F("name")` stands for, wherever it is used."""
         return _refused(super().resolve_ref(*args, **kwargs))
