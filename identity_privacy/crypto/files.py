@@ -140,8 +140,21 @@ def open_file(path: Path, *, place: str, row_id: UUID, key_id: UUID) -> Iterator
         if active.get() is not reading:  # nothing comes out once the Reading has ended
             raise OpenedWithoutReading("take the bytes of a sealed file inside the Reading that opened it")
 
+    def chunks(ciphers: list[Cipher]) -> Iterator[bytes]:
+        return _chunks(path, ciphers, associated_data(place, row_id, key_id), before_each=see_that_it_lasts)
+
+    def opened() -> Iterator[bytes]:
+        found = chunks(ciphers)
+        try:
+            first = next(found)
+        except WrongPlace:  # its key was rotated since it was fetched, and the file sealed anew?
+            found = chunks(reading.ciphers_now(key_id))
+            first = next(found)
+        yield first
+        yield from found
+
     return _reported(
-        _chunks(path, ciphers, associated_data(place, row_id, key_id), before_each=see_that_it_lasts),
+        opened(),
         reading,
         place=place,
         row_id=row_id,

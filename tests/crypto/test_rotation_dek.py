@@ -185,6 +185,19 @@ def test_files_are_sealed_anew_too(tmp_path: Path, packages: list[SealedFile]) -
     assert half_done() == []
 
 
+def test_a_file_that_somebody_is_about_to_read_reads(tmp_path: Path, packages: list[SealedFile]) -> None:
+    owner = uuid4()
+    key_id = create_data_key(kind=KeyKind.REQUEST, controller_id=uuid4(), owner_id=owner)
+    file = SealedFile(path=tmp_path / "package", place="test.file", row_id=uuid4(), key_id=key_id)
+    with SealedWriter(file.path, place=file.place, row_id=file.row_id, key_id=key_id) as writer:
+        writer.write(b"content")
+    packages.append(file)
+    with reading():
+        opened = open_file(file.path, place=file.place, row_id=file.row_id, key_id=key_id)
+        rotate(Whose(owner_id=owner))
+        assert b"".join(opened) == b"content"
+
+
 def test_a_file_that_was_changed_keeps_its_keys_old_material(tmp_path: Path, packages: list[SealedFile]) -> None:
     owner = uuid4()
     key_id = create_data_key(kind=KeyKind.REQUEST, controller_id=uuid4(), owner_id=owner)
