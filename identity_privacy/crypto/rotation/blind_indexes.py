@@ -195,7 +195,8 @@ class _Rotation:
                 subject_id=None,
                 controller_id=place.controller_id,
                 reason="make blind indexes anew",
-            ):
+            ) as reading:
+                reading.prefetch(row.__dict__["data_key_id"] for row in rows)
                 for row in rows:
                     try:
                         value = getattr(row, column.index.of)
