@@ -57,6 +57,13 @@ class IndexCannotRotate(Refused):
     title = "This blind index cannot get a new key"
 
 
+class RotationRuns(Refused):
+    """Another rotation of keys runs; one at a time, since they change the same keys."""
+
+    code = "rotation-runs"
+    title = "Another rotation of keys runs"
+
+
 class KeyRotated(ServiceError):
     """A data key was rotated while a file was written under it; what wrote the file writes it again."""
 

@@ -31,6 +31,7 @@ from identity_privacy.crypto.fields import BlindIndexField, NextBlindIndexField
 from identity_privacy.crypto.index_keys import forget_held_index_keys, index_keys, new_index_key
 from identity_privacy.crypto.models import IndexKey
 from identity_privacy.crypto.reading import Reading
+from identity_privacy.crypto.rotation.alone import alone
 from identity_privacy.crypto.rotation.outcome import Outcome, Plan, Progress, Unreadable, unseen
 from identity_privacy.crypto.rotation.writers import database_of, wait_for_writers
 from identity_privacy.crypto.router import KEYS
@@ -55,6 +56,7 @@ def plan_index(*, controller_id: UUID | None = None, field: str | None = None) -
     return Plan(sentence=sentence, total=rows)
 
 
+@alone()
 def rotate_index(
     *, controller_id: UUID | None = None, field: str | None = None, patience: float, progress: Progress = unseen
 ) -> Outcome:
@@ -62,7 +64,8 @@ def rotate_index(
 
     It takes at least `KEK_HOLD_SECONDS`: for so long look-ups may hold the keys as they were.
 
-    Raises: IndexCannotRotate; RootKeyUnavailable; WritersStillRun, after `patience` seconds; NotForgotten. Call again.
+    Raises: IndexCannotRotate; RootKeyUnavailable; RotationRuns; WritersStillRun, after `patience` seconds;
+    NotForgotten. Call it again.
     """
     places = _places(controller_id, field)
     details: dict[str, str | int] = {"field": field or "all"}

@@ -15,6 +15,7 @@ from identity_privacy.crypto.events import KeyEvent, tell
 from identity_privacy.crypto.index_keys import index_key_place
 from identity_privacy.crypto.keys import material, wrap
 from identity_privacy.crypto.models import ControllerKey, DataKey, IndexKey
+from identity_privacy.crypto.rotation.alone import alone
 from identity_privacy.crypto.rotation.materials import wrapped_key
 from identity_privacy.crypto.rotation.outcome import Outcome, Plan, Progress, Unreadable, unseen
 from identity_privacy.crypto.rotation.writers import wait_for_key_makers
@@ -37,10 +38,11 @@ def plan_kek(*, controller_id: UUID | None = None) -> Plan:
     return Plan(sentence=sentence, total=hanging)
 
 
+@alone()
 def rotate_kek(*, controller_id: UUID | None = None, patience: float, progress: Progress = unseen) -> Outcome:
     """Give controllers new keys and hang everything on them; one whose rotation was interrupted is only finished.
 
-    Raises: RootKeyUnavailable; WritersStillRun, after `patience` seconds; NotForgotten. Call it again.
+    Raises: RootKeyUnavailable; RotationRuns; WritersStillRun, after `patience` seconds; NotForgotten. Call it again.
     """
     tell(KeyEvent(action="keys.controller_key_rotation_begun", controller_id=controller_id))
     _begin(controller_id)

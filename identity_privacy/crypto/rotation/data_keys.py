@@ -16,6 +16,7 @@ from identity_privacy.crypto.events import KeyEvent, tell
 from identity_privacy.crypto.keys import wrap
 from identity_privacy.crypto.models import DataKey
 from identity_privacy.crypto.providers import KEY_BYTES
+from identity_privacy.crypto.rotation.alone import alone
 from identity_privacy.crypto.rotation.materials import Materials, materials_in, materials_of, wrapped_key
 from identity_privacy.crypto.rotation.outcome import Outcome, Plan, Progress, Unreadable, unseen
 from identity_privacy.crypto.rotation.resealing import reseal
@@ -63,6 +64,7 @@ def plan_dek(whose: Whose, *, resume: bool = False) -> Plan:
     return Plan(sentence=sentence, total=total + finished)
 
 
+@alone()
 def rotate_dek(whose: Whose, *, resume: bool = False, patience: float, progress: Progress = unseen) -> Outcome:
     """Give data keys new material and seal everything under them anew; those that are under way are only finished.
 
@@ -75,7 +77,7 @@ def rotate_dek(whose: Whose, *, resume: bool = False, patience: float, progress:
     3. Seal anew until a pass finds nothing. Only then drop the old material.
     4. At the end, overwrite the bytes of the old materials.
 
-    Raises: RootKeyUnavailable; WritersStillRun, after `patience` seconds; NotForgotten. Call it again.
+    Raises: RootKeyUnavailable; RotationRuns; WritersStillRun, after `patience` seconds; NotForgotten. Call it again.
     """
     _tell("keys.data_key_rotation_begun", whose, {})
     waiting: Sequence[UUID] = list(whose.keys().exclude(previous=None).order_by("id").values_list("id", flat=True))

@@ -18,6 +18,7 @@ from identity_privacy.crypto.providers import (
     newest_only,
     provider,
 )
+from identity_privacy.crypto.rotation.alone import alone
 from identity_privacy.crypto.rotation.outcome import Outcome, Plan, Progress, Unreadable, unseen
 from identity_privacy.crypto.rotation.writers import wait_for_key_makers
 from identity_privacy.crypto.router import KEYS
@@ -34,6 +35,7 @@ def plan_root() -> Plan:
     return Plan(sentence=sentence, total=controllers + signing)
 
 
+@alone()
 def rotate_root(*, patience: float, progress: Progress = unseen) -> Outcome:
     """Wrap every controller key and signing key under the newest root key, then drop the older ones.
 
@@ -42,7 +44,7 @@ def rotate_root(*, patience: float, progress: Progress = unseen) -> Outcome:
     3. Wrap everything anew, row by row.
     4. See that the newest alone opens everything; only then drop the others.
 
-    Raises: RootKeyUnavailable; WritersStillRun, after `patience` seconds; NotForgotten. Call it again.
+    Raises: RootKeyUnavailable; RotationRuns; WritersStillRun, after `patience` seconds; NotForgotten. Call it again.
     """
     sentence = begin_root_rotation()
     tell(KeyEvent(action="keys.root_rotation_begun", details={"how": sentence}))

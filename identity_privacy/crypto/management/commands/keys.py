@@ -13,7 +13,13 @@ from tqdm import tqdm
 
 from identity_privacy import clock
 from identity_privacy.crypto.destruction import destroy_owner_keys, destroy_subject_keys
-from identity_privacy.crypto.errors import IndexCannotRotate, NotForgotten, RootKeyUnavailable, WritersStillRun
+from identity_privacy.crypto.errors import (
+    IndexCannotRotate,
+    NotForgotten,
+    RootKeyUnavailable,
+    RotationRuns,
+    WritersStillRun,
+)
 from identity_privacy.crypto.events import KeyEvent, tell
 from identity_privacy.crypto.providers import root_key_path, write_root_key
 from identity_privacy.crypto.rotation import (
@@ -84,7 +90,7 @@ class Command(BaseCommand):
             raise CommandError(f"stopped; nothing is lost, and `manage.py keys {again}` goes on from here") from None
         except (WritersStillRun, NotForgotten) as error:
             raise CommandError(f"not finished, nothing is lost: {error}") from None
-        except (RootKeyUnavailable, IndexCannotRotate) as error:
+        except (RootKeyUnavailable, IndexCannotRotate, RotationRuns) as error:
             raise CommandError(str(error)) from None
 
     def _init(self) -> None:
