@@ -18,7 +18,7 @@ from benchmarks.models import PlainAddress, PlainAttribute, PlainRow, SealedAddr
 from benchmarks.packages import PACKAGES, Package
 from benchmarks.texts import Five, addresses, five_texts
 from identity_privacy.actors import Actor
-from identity_privacy.crypto import querysets
+from identity_privacy.crypto import listing
 from identity_privacy.crypto.blind_index import blind_indexes
 from identity_privacy.crypto.keys import create_data_keys
 from identity_privacy.crypto.models import DataKey
@@ -235,7 +235,7 @@ def _keys_come_in_lists(read: Callable[[], object], rows: int) -> None:
     with counted_queries(KEYS) as sent:
         read()
     # One for the controller's key, and one for the keys of each chunk of rows.
-    if len(sent) > 1 + math.ceil(rows / querysets.CHUNK):
+    if len(sent) > 1 + math.ceil(rows / listing.CHUNK):
         raise AssertionError(f"{len(sent)} queries for the keys of {rows} rows, the last of them: {sent[-1]}")
 
 

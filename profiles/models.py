@@ -4,12 +4,7 @@ from django.db import models
 from uuid_utils.compat import uuid7
 
 from identity_privacy.access.models import Controller
-from identity_privacy.crypto.fields import (
-    BlindIndexField,
-    DataKeyField,
-    EncryptedTextField,
-    NextBlindIndexField,
-)
+from identity_privacy.crypto.fields import BlindIndexField, DataKeyField, EncryptedTextField, NextBlindIndexField
 from identity_privacy.crypto.rows import SealedModel
 from profiles.querysets import AttributeQuerySet, IdentifierQuerySet, ProfileQuerySet
 from profiles.terms import Category, IdentifierKind, Stage

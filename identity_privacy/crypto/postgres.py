@@ -90,7 +90,7 @@ def copy_in(
     with connection.cursor() as cursor:
         # By its type the driver would find a dumper for bytes that is written in Python.
         cursor.cursor.adapters.register_dumper(bytes, BytesBinaryDumper)
-        with cursor.copy(statement) as copy:
+        with connection.wrap_database_errors, cursor.copy(statement) as copy:
             copy.set_types([type_of(field, connection) for field in fields])
             for row in rows:
                 copy.write_row(row)

@@ -1,47 +1,28 @@
 """Queries over models with encrypted fields: what cannot be right is refused when it is built, lists are made fast."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cache
-from operator import itemgetter
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, Self, TypeVar
-from uuid import UUID
 
-from django.core.exceptions import EmptyResultSet, FieldError
-from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.core.exceptions import FieldError
+from django.db import models, transaction
 from django.db.models import sql
-from django.db.models.base import ModelState
 from django.db.models.expressions import Case, Col, Value
 from django.db.models.functions import Cast
-from django.db.models.query import ModelIterable, ValuesIterable, ValuesListIterable
-from django.db.models.signals import post_init, pre_init
-from django.db.models.sql.compiler import SQLCompiler
 
+from identity_privacy.crypto.copying import ValueCopy, can_copy, copy_rows
 from identity_privacy.crypto.fields import (
     BlindIndexField,
     DataKeyField,
     EncryptedField,
     NextBlindIndexField,
-    RowShape,
     Sealed,
     encrypted_fields,
 )
-from identity_privacy.crypto.postgres import as_copied, binary_rows, copy_in, type_of
-from identity_privacy.crypto.sealing import (
-    blind_indexes_of,
-    seal_columns,
-    sealed_in_place,
-    sealed_values,
-    stored_hashes,
-    written_with,
-)
+from identity_privacy.crypto.listing import BoundTuples, BoundValues, SealedRows
+from identity_privacy.crypto.sealing import sealed_in_place, written_with
 
 Row = TypeVar("Row", bound=models.Model, covariant=True)
 
-# Rows that share one fetch of their keys.
-CHUNK: Final = 1_000
-# So few rows are not worth a cursor of their own: `get` asks for 21.
-FEW: Final = 50
 # What belongs to one row's values and must not be written into another row without them.
 BOUND: Final = (EncryptedField, DataKeyField, BlindIndexField, NextBlindIndexField)
 
@@ -107,133 +88,6 @@ def _refused(expression: Any) -> Any:
     return expression
 
 
-class LoadedState(ModelState):
-    """The state of a row that came from the database, without an assignment a row."""
-
-    db = DEFAULT_DB_ALIAS
-    adding = False
-
-
-def make_row(
-    model: type[Row], db: str | None, shape: RowShape, values: Sequence[Any], beside: Sequence[UUID] = ()
-) -> Row:
-    """A row without `Model.__init__`, which costs more than opening a value; `beside` are the keys of its list."""
-    row = object.__new__(model)
-    row.__dict__ = loaded = {"_state": LoadedState(), "_beside": beside, "_shape": shape, "_closed": values}
-    for name, at in shape.plain:
-        loaded[name] = values[at]
-    if db != DEFAULT_DB_ALIAS:
-        row._state.db = db
-    return row
-
-
-class SealedRows(ModelIterable[Any]):
-    """Makes rows whose keys are fetched together, at the first value that is opened of any of them."""
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._fast() if self._is_plain() else self._with_neighbours(super().__iter__())
-
-    def _is_plain(self) -> bool:
-        query, model = self.queryset.query, self.queryset.model
-        return not (
-            query.select_related
-            or query.annotations
-            or query.extra
-            or self.queryset._known_related_objects  # type: ignore[attr-defined]  # a query set has it
-            or model.from_db.__qualname__ != "SealedModel.from_db"
-            or pre_init.has_listeners(model)
-            or post_init.has_listeners(model)
-        )
-
-    def _fast(self) -> Iterator[Any]:
-        """Rows without Django's work a value; a third less time than the plain path, which `tests` hold beside it."""
-        db = self.queryset.db
-        compiler = self.queryset.query.get_compiler(using=db)
-        try:
-            chunks = self._chunks(compiler)
-        except EmptyResultSet:
-            return
-        model, columns = self.queryset.model, [column for column, *_ in compiler.select]
-        converters = {
-            at: converter
-            for at, converter in compiler.get_converters(columns).items()
-            if not isinstance(columns[at].target, EncryptedField)
-        }
-        shape = RowShape.of(model, tuple(column.target.attname for column in columns))
-        key_at = dict(shape.plain).get("data_key_id")
-        for chunk in chunks:
-            rows = list(compiler.apply_converters(chunk, converters) if converters else chunk)
-            beside = [row[key_at] for row in rows] if key_at is not None else ()
-            for values in rows:
-                yield make_row(model, db, shape, values, beside)
-
-    def _chunks(self, compiler: SQLCompiler) -> Iterable[Iterable[Sequence[Any]]]:
-        connection = compiler.connection
-        query = self.queryset.query
-        is_list = query.high_mark is None or query.high_mark - query.low_mark > FEW
-        if is_list and not self.chunked_fetch and _is_same_in_binary(self.queryset.model, self.queryset.db):
-            return binary_rows(connection, *compiler.as_sql(), chunk_size=CHUNK)
-        found: Iterable[Iterable[Sequence[Any]]] = compiler.execute_sql(
-            chunked_fetch=self.chunked_fetch, chunk_size=max(self.chunk_size, CHUNK)
-        )
-        return found
-
-    def _with_neighbours(self, rows: Iterator[Any]) -> Iterator[Any]:
-        chunk: list[Any] = []
-        for row in rows:
-            chunk.append(row)
-            if len(chunk) == CHUNK:
-                yield from _neighbours(chunk)
-                chunk = []
-        yield from _neighbours(chunk)
-
-
-def _neighbours(rows: list[Any]) -> list[Any]:
-    # Those that were joined to a row, too: their keys come in the same query.
-    joined = [found for row in rows for found in row._state.fields_cache.values() if isinstance(found, models.Model)]
-    sealed = [row.__dict__ for row in (*rows, *joined) if "data_key_id" in row.__dict__]
-    beside = [row["data_key_id"] for row in sealed]
-    for row in sealed:
-        row["_beside"] = beside
-    return rows
-
-
-class _BoundValues(ValuesIterable):
-    """`values()` whose closed values know their row and key, where the query selects both."""
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        for row in super().__iter__():
-            for name, value in row.items():
-                if isinstance(value, Sealed):
-                    path = _path(name)
-                    value.row_id = row.get(f"{path}id", row.get(f"{path}pk"))
-                    value.key_id = row.get(f"{path}data_key_id")
-            yield row
-
-
-class _BoundTuples(ValuesListIterable[Any]):
-    """`values_list()`, likewise."""
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        query = self.queryset.query
-        names = list(query.selected or (*query.extra_select, *query.values_select, *query.annotation_select))
-        at = {name: position for position, name in enumerate(names)}
-        paths = [_path(name) for name in names]
-        row_at = [at.get(f"{path}id", at.get(f"{path}pk")) for path in paths]
-        key_at = [at.get(f"{path}data_key_id") for path in paths]
-        for row in super().__iter__():
-            for value, row_id, key_id in zip(row, row_at, key_at, strict=True):
-                if isinstance(value, Sealed) and row_id is not None and key_id is not None:
-                    value.row_id, value.key_id = row[row_id], row[key_id]
-            yield row
-
-
-def _path(name: str) -> str:
-    """The relation through which a query names a field, `author__` in `author__name`: whose row the value is of."""
-    relation, between, _ = name.rpartition("__")
-    return relation + between
-
-
 class SealedQuerySet(models.QuerySet[Row]):
     """Rows of a model with encrypted fields."""
 
@@ -249,14 +103,14 @@ class SealedQuerySet(models.QuerySet[Row]):
         For that, select `id` and `data_key_id` with them.
         """
         found = super().values(*fields, **expressions)
-        found._iterable_class = _BoundValues
+        found._iterable_class = BoundValues
         return found
 
     def values_list(self, *fields: Any, flat: bool = False, named: bool = False) -> Any:
         """Tuples; encrypted values come closed, as with `values`."""
         found = super().values_list(*fields, flat=flat, named=named)
         if not flat and not named:
-            found._iterable_class = _BoundTuples
+            found._iterable_class = BoundTuples
         return found
 
     def only(self, *fields: Any) -> Self:
@@ -287,8 +141,13 @@ class SealedQuerySet(models.QuerySet[Row]):
         bound = {field.name for field in self.model._meta.concrete_fields if isinstance(field, BOUND)}
         if update_conflicts and bound & set(update_fields or ()):
             raise FieldError("an encrypted value belongs to one row: update the row that is there instead")
-        if not (ignore_conflicts or update_conflicts) and self._can_copy(rows):
-            return self._copy(rows)
+        if rows and not (ignore_conflicts or update_conflicts) and can_copy(self.model, self.db):
+            self._prepare_for_bulk_create(rows)  # type: ignore[attr-defined]  # Django's own
+            with transaction.atomic(using=self.db, savepoint=False):
+                copy_rows(rows, using=self.db)
+            for row in rows:
+                row._state.adding, row._state.db = False, self.db
+            return rows
         with transaction.atomic(using=self.db, savepoint=False), sealed_in_place(rows, self._names(), using=self.db):
             return super().bulk_create(
                 rows,
@@ -315,68 +174,14 @@ class SealedQuerySet(models.QuerySet[Row]):
         `names` are fields, `id` and `data_key_id` among them; the others take their defaults, blind indexes are
         computed. Says how many. Raises: IntegrityError; then none is inserted.
         """
-        fields = {field.attname: field for field in self.model._meta.concrete_fields}
-        given = [fields[name] for name in names]
-        indexes = [pair for pair in blind_indexes_of(self.model) if pair[0].of in names]
-        computed = [field for pair in indexes for field in pair if field is not None]
-        missing = [field for field in fields.values() if field not in (*given, *computed) and not field.generated]
-        encrypted = [field for field in given if isinstance(field, EncryptedField)]
-        plain = [field for field in given if not isinstance(field, EncryptedField)]
-        at = {name: place for place, name in enumerate(names)}
-        pick_plain, pick_encrypted = _picker(at, plain), _picker(at, encrypted)
-        id_at, key_at = at["id"], at["data_key_id"]
         rows = list(rows)
         self._for_write = True
-        connection = connections[self.db]
-        if connection.vendor != "postgresql":
-            self.bulk_create([self.model(**dict(zip(names, row, strict=True))) for row in rows])
-            return len(rows)
-        prepared = [None if _is_native(field, connection) else field for field in plain]
-
-        def stored(row: Sequence[Any], sealed: list[bytes | None]) -> list[Any]:
-            values = list(pick_plain(row))
-            for place, field in enumerate(prepared):
-                if field is not None:
-                    values[place] = as_copied(field, values[place], connection)
-            for index, following in indexes:
-                kind = row[at[index.kind_field]] if index.kind_field else index.kind
-                hashes = stored_hashes(row[at[index.controller_field]], kind, row[at[index.of]], using=self.db)
-                values += hashes if following is not None else hashes[:1]
-            return [*values, *(as_copied(field, field.get_default(), connection) for field in missing), *sealed]
-
         with transaction.atomic(using=self.db, savepoint=False):
-            triples = [(row[id_at], row[key_at], pick_encrypted(row)) for row in rows]
-            sealed = seal_columns(triples, encrypted, using=self.db)
-            columns = [*plain, *computed, *missing, *encrypted]
-            copy_in(connection, self.model, columns, map(stored, rows, sealed))
+            if can_copy(self.model, self.db):
+                ValueCopy(self.model, names, using=self.db).insert(rows)
+            else:
+                self.bulk_create([self.model(**dict(zip(names, row, strict=True))) for row in rows])
         return len(rows)
-
-    def _can_copy(self, rows: Sequence[Row]) -> bool:
-        """Whether COPY does what `bulk_create` would: on PostgreSQL, with nothing for the database to compute."""
-        fields = self.model._meta.concrete_fields
-        return (
-            bool(rows)
-            and connections[self.db].vendor == "postgresql"
-            and not any(field.generated or field.has_db_default() for field in fields)
-            and not self.model._meta.db_returning_fields
-        )
-
-    def _copy(self, rows: list[Row]) -> list[Row]:
-        self._for_write = True
-        connection = connections[self.db]
-        self._prepare_for_bulk_create(rows)  # type: ignore[attr-defined]  # Django's own
-        encrypted = encrypted_fields(self.model)
-        plain = [field for field in self.model._meta.concrete_fields if not isinstance(field, EncryptedField)]
-        with transaction.atomic(using=self.db, savepoint=False):
-            sealed = sealed_values(rows, encrypted, self._names(), using=self.db)
-            values = (
-                [as_copied(field, field.pre_save(row, add=True), connection) for field in plain] + closed
-                for row, closed in zip(rows, sealed, strict=True)
-            )
-            copy_in(connection, self.model, [*plain, *encrypted], values)
-        for row in rows:
-            row._state.adding, row._state.db = False, self.db
-        return rows
 
     def update(self, **values: Any) -> int:
         """Update rows in the database. Raises: FieldError, for an encrypted field: its value belongs to one row."""
@@ -398,18 +203,6 @@ class SealedQuerySet(models.QuerySet[Row]):
         return {field.attname for field in self.model._meta.concrete_fields}
 
 
-def _picker(
-    at: Mapping[str, int], fields: Sequence[models.Field[Any, Any]]
-) -> Callable[[Sequence[Any]], Sequence[Any]]:
-    places = [at[field.attname] for field in fields]
-    return itemgetter(*places) if len(places) > 1 else lambda row: [row[place] for place in places]
-
-
-def _is_native(field: models.Field[Any, Any], connection: BaseDatabaseWrapper) -> bool:
-    """Whether the driver takes a field's values as Python has them."""
-    return type_of(field, connection) in {"uuid", "text", "varchar", "boolean", "date", "timestamp with time zone"}
-
-
 def _is_of_bulk_update(value: Any) -> bool:
     """Whether this is what `bulk_update` writes: for each row a value that was sealed for it."""
     case = value.get_source_expressions()[0] if isinstance(value, Cast) else value
@@ -417,12 +210,3 @@ def _is_of_bulk_update(value: Any) -> bool:
         return False
     results = [case.default, *(when.result for when in case.cases)]
     return all(isinstance(result, Value) and isinstance(result.value, Sealed | None) for result in results)
-
-
-@cache
-def _is_same_in_binary(model: type[models.Model], using: str) -> bool:
-    """Whether the driver brings every column of a model as Django expects it in binary too; on PostgreSQL alone."""
-    connection = connections[using]
-    types = {type_of(field, connection) for field in model._meta.concrete_fields}
-    same = {"uuid", "bytea", "text", "varchar", "boolean", "smallint", "integer", "bigint", "date"}
-    return connection.vendor == "postgresql" and types <= same

@@ -91,14 +91,26 @@ class Reading:
             raise OpenedWithoutReading("this Reading does not cover this person or controller")
         raise KeyDestroyed(key_id)
 
-    def open(self, sealed: bytes, *, place: str, row_id: UUID, key_id: UUID, beside: Iterable[UUID] = ()) -> bytes:
-        """Open one value. Raises: KeyDestroyed; OpenedWithoutReading; WrongPlace; UnreadableSeal."""
+    def open(
+        self,
+        sealed: bytes,
+        *,
+        place: str,
+        row_id: UUID,
+        key_id: UUID,
+        beside: Iterable[UUID] = (),
+        stored_now: Callable[[], bytes | None] = lambda: None,
+    ) -> bytes:
+        """Open one value; `stored_now` fetches it anew, where its key was rotated since it was loaded.
+
+        Raises: KeyDestroyed; OpenedWithoutReading; WrongPlace; UnreadableSeal.
+        """
         associated = associated_data(place, row_id, key_id)
         try:
             try:
                 return open_sealed(self.cipher(key_id, beside=beside), sealed, associated)
             except WrongPlace:
-                return self._open_rotated(sealed, associated, key_id)
+                return self._open_rotated(sealed, associated, key_id, stored_now)
         except (WrongPlace, UnreadableSeal) as error:
             self.report(error, place=place, row_id=row_id, key_id=key_id)
             raise
@@ -130,11 +142,15 @@ class Reading:
             subject_id=self.subject_id,
         )
 
-    def _open_rotated(self, sealed: bytes, associated: bytes, key_id: UUID) -> bytes:
-        """Open a value whose key was, or is being, rotated since this Reading fetched it. Raises: WrongPlace."""
-        for cipher in self.ciphers_now(key_id):
-            with contextlib.suppress(WrongPlace):
-                return open_sealed(cipher, sealed, associated)
+    def _open_rotated(
+        self, sealed: bytes, associated: bytes, key_id: UUID, stored_now: Callable[[], bytes | None]
+    ) -> bytes:
+        """Open a value whose key is being rotated, or was since this Reading fetched it. Raises: WrongPlace."""
+        ciphers = self.ciphers_now(key_id)
+        for value in (lambda: sealed, stored_now):  # as it was loaded; as a rotation that has ended since sealed it
+            for cipher in ciphers:
+                with contextlib.suppress(WrongPlace, UnreadableSeal):
+                    return open_sealed(cipher, value() or b"", associated)
         raise WrongPlace
 
 

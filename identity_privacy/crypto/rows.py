@@ -17,18 +17,9 @@ from django.db.models.signals import post_init, pre_init
 from uuid_utils.compat import uuid7
 
 from identity_privacy.crypto.errors import OpenedRowLeaves
-from identity_privacy.crypto.fields import (
-    ABSENT,
-    DataKeyField,
-    EncryptedField,
-    RowShape,
-    Sealed,
-    closed_value,
-    encrypted_fields,
-    keep_closed,
-    load_closed,
-)
-from identity_privacy.crypto.querysets import make_row
+from identity_privacy.crypto.fields import DataKeyField, EncryptedField, Sealed, encrypted_fields
+from identity_privacy.crypto.fields.base import ABSENT, RowShape, closed_value, keep_closed, load_closed
+from identity_privacy.crypto.listing import make_row
 from identity_privacy.crypto.sealing import sealed_in_place, written_with
 
 

@@ -10,15 +10,13 @@ from django.db import models
 
 from identity_privacy.crypto.blind_index import normalise
 from identity_privacy.crypto.fields import (
-    ABSENT,
     BlindIndexField,
     EncryptedField,
     NextBlindIndexField,
     Sealed,
-    closed_value,
     encrypted_fields,
-    load_closed,
 )
+from identity_privacy.crypto.fields.base import ABSENT, closed_value, load_closed
 from identity_privacy.crypto.keys import sealing_ring
 from identity_privacy.crypto.seal import NONCE_BYTES, VERSION
 from identity_privacy.errors import Invalid

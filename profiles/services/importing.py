@@ -30,6 +30,19 @@ from profiles.rules import BadRow, ImportMapping, Row, record_id_of, value_of
 from profiles.terms import IdentifierKind, Stage
 
 CHUNK = 250
+# The fields of the values that an import writes.
+_IDENTIFIER = (
+    "id",
+    "data_key_id",
+    "controller_id",
+    "profile_id",
+    "kind",
+    "value",
+    "source",
+    "is_exclusive",
+    "recorded_at",
+)
+_ATTRIBUTE = ("id", "data_key_id", "profile_id", "definition_id", "value", "source", "recorded_at")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -177,11 +190,11 @@ class _Importer:
     def _insert(self, new: list[_Candidate], profiles: list[Profile]) -> None:
         people = list(zip(new, profiles, strict=True))
         Profile.objects.bulk_create(profiles)
-        Identifier.objects.bulk_create(
-            [row for candidate, profile in people for row in self._identifiers(candidate, profile)], batch_size=500
+        Identifier.objects.copy_values(
+            _IDENTIFIER, [row for candidate, profile in people for row in self._identifiers(candidate, profile)]
         )
-        Attribute.objects.bulk_create(
-            [row for candidate, profile in people for row in self._attributes(candidate, profile)], batch_size=500
+        Attribute.objects.copy_values(
+            _ATTRIBUTE, [row for candidate, profile in people for row in self._attributes(candidate, profile)]
         )
         for code, column in self._mapping.links.items():
             links = [
@@ -208,27 +221,14 @@ class _Importer:
             id=subject_id, controller=self._controller, data_key_id=key_id, stage=stage, created_at=clock.now()
         )
 
-    def _identifiers(self, candidate: _Candidate, profile: Profile) -> Iterator[Identifier]:
+    def _identifiers(self, candidate: _Candidate, profile: Profile) -> Iterator[tuple[object, ...]]:
         for kind, value in candidate.identifiers:
-            yield Identifier(
-                controller=self._controller,
-                profile=profile,
-                data_key_id=profile.data_key_id,
-                kind=kind,
-                value=value,
-                source=self._mapping.source,
-                is_exclusive=kind is IdentifierKind.SOURCE_RECORD,
-                recorded_at=profile.created_at,
-            )
+            is_exclusive = kind is IdentifierKind.SOURCE_RECORD
+            bound_to = (uuid7(), profile.data_key_id, self._controller.id, profile.id)
+            yield (*bound_to, kind.value, value, self._mapping.source, is_exclusive, profile.created_at)
 
-    def _attributes(self, candidate: _Candidate, profile: Profile) -> Iterator[Attribute]:
+    def _attributes(self, candidate: _Candidate, profile: Profile) -> Iterator[tuple[object, ...]]:
         for attribute in self._mapping.attributes:
             if value := value_of(candidate.row, attribute.column):
-                yield Attribute(
-                    profile=profile,
-                    definition=self._definitions[attribute.code],
-                    data_key_id=profile.data_key_id,
-                    value=value,
-                    source=self._mapping.source,
-                    recorded_at=profile.created_at,
-                )
+                bound_to = (uuid7(), profile.data_key_id, profile.id, self._definitions[attribute.code].id)
+                yield (*bound_to, value, self._mapping.source, profile.created_at)

@@ -22,7 +22,8 @@ from identity_privacy.crypto.errors import (
     SealedUnderAnotherKey,
     WrongPlace,
 )
-from identity_privacy.crypto.fields import ABSENT, Sealed, closed_value, encrypted_fields
+from identity_privacy.crypto.fields import Sealed, encrypted_fields
+from identity_privacy.crypto.fields.base import ABSENT, closed_value
 from identity_privacy.crypto.rows import SealedModel
 from identity_privacy.errors import Invalid
 from tests.crypto.notebook.factories import (

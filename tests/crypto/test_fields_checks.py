@@ -17,11 +17,7 @@ from django.test import override_settings
 from django.test.utils import isolate_apps
 
 from identity_privacy.crypto.checks import check_encrypted_fields
-from identity_privacy.crypto.fields import (
-    BlindIndexField,
-    EncryptedTextField,
-    NextBlindIndexField,
-)
+from identity_privacy.crypto.fields import BlindIndexField, EncryptedTextField, NextBlindIndexField
 from identity_privacy.crypto.querysets import SealedQuerySet
 from identity_privacy.crypto.rows import SealedModel
 from tests.crypto.notebook.models import Contact, Note

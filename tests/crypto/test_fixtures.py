@@ -16,7 +16,7 @@ from identity_privacy.audit.models import Entry
 from identity_privacy.crypto.blind_index import blind_indexes
 from identity_privacy.crypto.destruction import destroy_subject_keys
 from identity_privacy.crypto.errors import KeyDestroyed, OpenedWithoutReading, WrongPlace
-from identity_privacy.crypto.fields import SEALED_TEXT
+from identity_privacy.crypto.fields.base import SEALED_TEXT
 from identity_privacy.crypto.reading import active
 from tests.crypto.notebook.factories import DAY, make_contact, make_key, make_note, reading
 from tests.crypto.notebook.models import Contact, Note, Notebook

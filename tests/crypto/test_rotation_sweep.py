@@ -86,7 +86,7 @@ def test_nobody_begins_to_write_under_a_key_that_is_about_to_be_swept(
 
     monkeypatch.setattr(sweeping, "wait_for_writers", a_writer_begins)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("identity_privacy.crypto.fields.closed_fields", lambda row: [])
+        patched.setattr("identity_privacy.crypto.fields.indexes.closed_fields", lambda row: [])
         assert sweep_orphans(patience=1).count == 1
     assert refused
 

@@ -193,7 +193,7 @@ def test_a_chunk_that_breaks_off_half_written_leaves_nobody_behind(
         raise RuntimeError
 
     with monkeypatch.context() as broken:
-        broken.setattr(getattr(importing, step).objects, "bulk_create", breaks)
+        broken.setattr(getattr(importing, step).objects, "copy_values", breaks)
         with pytest.raises(RuntimeError):
             take_in(lindwerk, rows_of(PEOPLE))
     assert Profile.objects.count() == 0

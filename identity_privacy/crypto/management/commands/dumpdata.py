@@ -4,7 +4,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import dumpdata
 
 from identity_privacy.actors import Actor
-from identity_privacy.crypto.fields import dumps_open, dumps_sealed
+from identity_privacy.crypto.fields.base import dumps_open, dumps_sealed
 from identity_privacy.crypto.reading import Reading
 
 

@@ -8,7 +8,8 @@ from django.core.management.commands import loaddata
 from django.core.serializers.base import DeserializationError, DeserializedObject
 from django.db.models import Model
 
-from identity_privacy.crypto.fields import encrypted_fields, loads_sealed
+from identity_privacy.crypto.fields import encrypted_fields
+from identity_privacy.crypto.fields.base import loads_sealed
 from identity_privacy.errors import ServiceError
 
 

@@ -1,21 +1,9 @@
-"""Model fields whose values are sealed at rest, and the blind indexes that find them by equality.
-
-    class Identifier(SealedModel):
-        kind = models.CharField(max_length=16)
-        controller = models.ForeignKey(Controller, on_delete=models.PROTECT)
-        value = EncryptedTextField(place="profiles.identifier.value")
-        index = BlindIndexField(of="value", kind_field="kind")
-        next_index = NextBlindIndexField(of="index")
-
-A value is sealed when its row is saved, and opened when the attribute is read inside a `Reading`. It cannot be
-filtered, ordered, grouped or computed with in the database: each of these raises FieldError.
+"""What all encrypted fields share: how a value stands in its row, closed or open, and goes to database, form, fixture.
 
 In a row's `__dict__` an open value stands under its field's name. The closed ones stay as they came, in the tuple
 `_closed`, and `_shape` says where in it: a list's rows share one.
 """
 
-import datetime
-import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
@@ -27,15 +15,12 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from django import forms
 from django.core.exceptions import FieldError, ValidationError
-from django.core.validators import MaxLengthValidator
 from django.db import models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Expression
-from django.utils.functional import Promise
 
-from identity_privacy.crypto.blind_index import normalise
 from identity_privacy.crypto.columns import SealedColumn, SealedIsNull
-from identity_privacy.crypto.errors import OpenedRowLeaves, SealedUnderAnotherKey
+from identity_privacy.crypto.errors import OpenedRowLeaves
 from identity_privacy.crypto.keys import seal_value, sealing_ring
 from identity_privacy.crypto.reading import Reading, active, active_reading
 from identity_privacy.crypto.seal import VERSION, associated_data, open_sealed, place_prefix
@@ -45,8 +30,6 @@ ABSENT: Final = object()
 _VERSION: Final = VERSION[0]
 # How a sealed value is written into a fixture; no value that a person types may begin so.
 SEALED_TEXT: Final = "\N{LOCK}sealed:"
-# Up to how many characters a text is typed into a single line.
-MAX_LINE: Final = 255
 # Set while `loaddata` reads sealed values from a fixture, and while `dumpdata` was told to write open ones.
 loads_sealed: ContextVar[bool] = ContextVar("loads_sealed", default=False)
 dumps_open: ContextVar[bool] = ContextVar("dumps_open", default=False)
@@ -265,8 +248,19 @@ class EncryptedField(models.Field[Any, Any]):
         raise NotImplementedError
 
     def open(self, sealed: bytes, *, row_id: UUID, key_id: UUID) -> Any:
-        """Open a value of this field. Raises: OpenedWithoutReading; KeyDestroyed; WrongPlace."""
-        return self.from_bytes(active_reading().open(sealed, place=self.place, row_id=row_id, key_id=key_id))
+        """Open a value of this field; one whose key was rotated since it was loaded is fetched anew.
+
+        Raises: OpenedWithoutReading; KeyDestroyed; WrongPlace.
+        """
+
+        def stored_now() -> bytes | None:
+            rows = self.model._base_manager.using(router.db_for_read(self.model)).filter(pk=row_id, data_key_id=key_id)
+            found = rows.values_list(self.attname, flat=True).first()
+            return found.sealed if found is not None else None
+
+        return self.from_bytes(
+            active_reading().open(sealed, place=self.place, row_id=row_id, key_id=key_id, stored_now=stored_now)
+        )
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         """The value as `sealing.sealed_in_place` left it, or sealed now on a model without that (in a migration).
@@ -370,258 +364,6 @@ class EncryptedField(models.Field[Any, Any]):
     form_class: type[forms.Field] = forms.CharField
 
 
-class _OpensOnForms(forms.Field):
-    """A form field whose initial value may be a closed one."""
-
-    def prepare_value(self, value: Any) -> Any:
-        """Open it to show it. Raises: OpenedWithoutReading."""
-        return super().prepare_value(value.open() if isinstance(value, Sealed) else value)
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        """Compare with the open value. Raises: OpenedWithoutReading."""
-        return super().has_changed(initial.open() if isinstance(initial, Sealed) else initial, data)
-
-
-class EncryptedCharFormField(_OpensOnForms, forms.CharField):
-    """Text on a form."""
-
-
-class EncryptedDateFormField(_OpensOnForms, forms.DateField):
-    """A date on a form."""
-
-
-class EncryptedJSONFormField(_OpensOnForms, forms.JSONField):
-    """JSON on a form."""
-
-
-class EncryptedTextField(EncryptedField):
-    """Text, sealed. `max_length` counts characters and is checked by `full_clean`, not by the database."""
-
-    form_class = EncryptedCharFormField
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.max_length is not None:
-            self.validators.append(MaxLengthValidator(self.max_length))
-
-    def formfield(self, **kwargs: Any) -> Any:
-        """One line for what is short by its `max_length`, else several."""
-        if self.choices is None:
-            is_short = self.max_length is not None and self.max_length <= MAX_LINE
-            widget = forms.TextInput if is_short else forms.Textarea
-            kwargs = {"max_length": self.max_length, "widget": widget, **kwargs}
-        return super().formfield(**kwargs)
-
-    def to_bytes(self, value: Any) -> bytes:
-        """UTF-8. Raises: Invalid, for what is no text or cannot be written in UTF-8."""
-        if isinstance(value, Promise):
-            value = str(value)
-        if not isinstance(value, str):
-            raise Invalid("this is no text", field=self.name)
-        try:
-            return value.encode()
-        except UnicodeEncodeError:  # its message would show the text
-            raise Invalid("this text holds half of a character", field=self.name) from None
-
-    # A function of C: whole lists are opened by it.
-    from_bytes = staticmethod(bytes.decode)  # type: ignore[assignment]  # names its argument otherwise
-
-
-class EncryptedDateField(EncryptedField):
-    """A day of the calendar, sealed as its ISO 8601 text."""
-
-    form_class = EncryptedDateFormField
-
-    def to_bytes(self, value: Any) -> bytes:
-        """ISO 8601. Raises: Invalid, for what is no date."""
-        if isinstance(value, datetime.datetime) or not isinstance(value, datetime.date):
-            raise Invalid("this is no date", field=self.name)
-        return value.isoformat().encode()
-
-    def from_bytes(self, plaintext: bytes) -> datetime.date:
-        """ISO 8601."""
-        return datetime.date.fromisoformat(plaintext.decode())
-
-    def from_text(self, text: str) -> Any:
-        """ISO 8601. Raises: ValidationError."""
-        try:
-            return datetime.date.fromisoformat(text)
-        except ValueError:  # its message would show the text
-            raise ValidationError("This is no date such as 1990-02-28.", code="invalid") from None
-
-
-class EncryptedJSONField(EncryptedField):
-    """Anything that JSON can hold, sealed."""
-
-    form_class = EncryptedJSONFormField
-
-    def to_bytes(self, value: Any) -> bytes:
-        """Compact JSON in UTF-8. Raises: Invalid, for what JSON cannot hold."""
-        try:
-            return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-        except (TypeError, ValueError):  # their messages would show the value
-            raise Invalid("JSON cannot hold this", field=self.name) from None
-
-    def from_bytes(self, plaintext: bytes) -> Any:
-        """JSON."""
-        return json.loads(plaintext)
-
-    def from_text(self, text: str) -> Any:
-        """JSON in a fixture; elsewhere a text is a value of its own. Raises: ValidationError."""
-        if not loads_sealed.get():
-            return text
-        try:
-            return json.loads(text)
-        except ValueError:  # its message would show the text
-            raise ValidationError("This is not JSON.", code="invalid") from None
-
-
-class EncryptedBinaryField(EncryptedField):
-    """Bytes, sealed."""
-
-    def to_bytes(self, value: Any) -> bytes:
-        """As they are. Raises: Invalid, for what are no bytes."""
-        if not isinstance(value, bytes | bytearray | memoryview):
-            raise Invalid("these are no bytes", field=self.name)
-        return bytes(value)
-
-    def from_bytes(self, plaintext: bytes) -> bytes:
-        """As they are."""
-        return plaintext
-
-    def to_text(self, value: Any) -> str:
-        """Base64."""
-        return b64encode(value).decode()
-
-    def from_text(self, text: str) -> bytes:
-        """Base64. Raises: ValidationError."""
-        try:
-            return b64decode(text, validate=True)
-        except ValueError:
-            raise ValidationError("This is not base64.", code="invalid") from None
-
-    def formfield(self, **kwargs: Any) -> None:
-        """None: nobody types bytes."""
-        return
-
-
-class BlindIndexField(models.BinaryField[bytes, bytes]):
-    """An HMAC-SHA256 of a normalised value (see `blind_index`): equal values are found, none can be read.
-
-    Computed when its row is saved, from the open value of the field `of`. Its kind (`email`, `phone`, …) is `kind`, or
-    stands in the row's field `kind_field`; the controller whose key it uses stands in `controller_field`.
-
-    Look up with `filter(index__in=blind_indexes(controller_id, kind, value))`.
-    """
-
-    def __init__(
-        self,
-        *args: Any,
-        of: str,
-        kind: str = "",
-        kind_field: str = "",
-        controller_field: str = "controller_id",
-        **kwargs: Any,
-    ) -> None:
-        kwargs["max_length"] = 32
-        super().__init__(*args, **kwargs)
-        self.of, self.kind, self.kind_field, self.controller_field = of, kind, kind_field, controller_field
-
-    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
-        """Keep in migrations what it is an index of."""
-        name, path, args, kwargs = super().deconstruct()
-        parts = {"kind": self.kind, "kind_field": self.kind_field}
-        parts |= {"controller_field": self.controller_field} if self.controller_field != "controller_id" else {}
-        return name, path, args, {**kwargs, "of": self.of, **{key: part for key, part in parts.items() if part}}
-
-    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
-        """The index as `sealing.sealed_in_place` left it, or computed now (in a migration). Raises: Invalid."""
-        current, _ = self.computed(model_instance)
-        return super().pre_save(model_instance, add) if current is ABSENT else current
-
-    def computed(self, row: models.Model) -> tuple[Any, Any]:
-        """What belongs into this index and the next one for an open value; `ABSENT` where there is none in the row."""
-        value = row.__dict__.get(self.of, ABSENT)
-        if value is ABSENT or isinstance(value, Sealed):
-            return ABSENT, ABSENT
-        if value is None:
-            return None, None
-        kind = getattr(row, self.kind_field) if self.kind_field else self.kind
-        ring = sealing_ring(router.db_for_write(type(row)))
-        return ring.index_keys(getattr(row, self.controller_field), kind).stored(normalise(kind, value))
-
-    def get_lookup(self, lookup_name: str) -> Any:
-        """Only equality. Raises: FieldError."""
-        if lookup_name in {"exact", "in", "isnull"}:
-            return super().get_lookup(lookup_name)
-        raise FieldError(f"{self.name} is a blind index: it finds equal values and nothing else")
-
-
-class NextBlindIndexField(models.BinaryField[bytes | None, bytes | None]):
-    """The blind index under the next version of its key: null, except while that key is rotated.
-
-    Where the index `of` is part of a unique constraint, this is part of one like it.
-    """
-
-    def __init__(self, *args: Any, of: str, **kwargs: Any) -> None:
-        kwargs["max_length"] = 32
-        kwargs["null"] = True
-        super().__init__(*args, **kwargs)
-        self.of = of
-
-    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
-        """As the index that it follows. Raises: Invalid."""
-        index = model_instance._meta.get_field(self.of)
-        _, following = index.computed(model_instance) if isinstance(index, BlindIndexField) else (ABSENT, ABSENT)
-        return super().pre_save(model_instance, add) if following is ABSENT else following
-
-    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
-        """Keep in migrations which index it follows."""
-        name, path, args, kwargs = super().deconstruct()
-        return name, path, args, {**kwargs, "of": self.of}
-
-
-class _DataKeyAttribute:
-    """Refuses that a row is moved to another key while some of its values are closed under the one from before."""
-
-    def __init__(self, field: models.Field[Any, Any]) -> None:
-        self.field = field
-
-    def __get__(self, instance: models.Model | None, owner: type[models.Model] | None = None) -> Any:
-        if instance is None:
-            return self
-        row = instance.__dict__
-        if self.field.attname not in row:
-            instance.refresh_from_db(fields=[self.field.attname])
-        return row[self.field.attname]
-
-    def __set__(self, instance: models.Model, value: object) -> None:
-        row = instance.__dict__
-        value = UUID(value) if isinstance(value, str) else value
-        if row.get(self.field.attname, value) != value:
-            if closed_fields(instance) or _absent_fields(instance):
-                raise SealedUnderAnotherKey(f"open the values of {instance.pk} first, or use reseal_under()")
-            row["_is_moved"] = True  # so that whatever is saved of it, its values go along
-        row[self.field.attname] = value
-
-
-class DataKeyField(models.UUIDField[UUID, UUID]):
-    """The id of the data key under which a row's values are sealed; on no form."""
-
-    descriptor_class = _DataKeyAttribute
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.is_indexed = kwargs.setdefault("db_index", True)
-        super().__init__(*args, **{**kwargs, "editable": False})
-
-    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
-        """Indexed unless said otherwise."""
-        name, path, args, kwargs = super().deconstruct()
-        kwargs.pop("db_index", None)
-        kwargs.pop("editable", None)
-        return name, path, args, kwargs if self.is_indexed else {**kwargs, "db_index": False}
-
-
 @cache
 def encrypted_fields(model: type[models.Model]) -> tuple[EncryptedField, ...]:
     """A model's encrypted fields."""
@@ -637,7 +379,8 @@ def closed_fields(instance: models.Model) -> list[EncryptedField]:
     ]
 
 
-def _absent_fields(instance: models.Model) -> list[EncryptedField]:
+def absent_fields(instance: models.Model) -> list[EncryptedField]:
+    """The encrypted fields that a row from the database was loaded without (`only`, `defer`)."""
     return [
         field
         for field in encrypted_fields(type(instance))
