@@ -26,7 +26,8 @@ class Held(Generic[K, V]):
         with self._lock:  # one thread asks, the others wait for its answer
             found = self._values.get(key)
             if found is None or found[0] <= time.monotonic():
-                self._values.pop(key, None)
+                now = time.monotonic()
+                self._values = {known: held for known, held in self._values.items() if held[0] > now}
                 found = (time.monotonic() + settings.KEK_HOLD_SECONDS, fetch())
                 self._values[key] = found
         return found[1]

@@ -14,6 +14,7 @@ import hmac
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NoReturn
 from uuid import UUID
 
 from django.db import transaction
@@ -21,6 +22,7 @@ from uuid_utils.compat import uuid7
 
 from identity_privacy import clock
 from identity_privacy.crypto.controller_keys import again_if_rotated, controller_key, kek
+from identity_privacy.crypto.errors import OpenedRowLeaves
 from identity_privacy.crypto.held import Held
 from identity_privacy.crypto.models import IndexKey
 from identity_privacy.crypto.providers import KEY_BYTES
@@ -36,6 +38,9 @@ class IndexKeys:
     current: bytes
     successor: bytes | None = None
     taking_over: bool = False
+
+    def __reduce__(self) -> NoReturn:
+        raise OpenedRowLeaves("the keys of a blind index were to be pickled")
 
     def lookups(self, normal: str) -> list[bytes]:
         """The hashes under which a value may stand; 32 bytes each."""

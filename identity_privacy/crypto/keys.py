@@ -15,11 +15,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.views.decorators.debug import sensitive_variables
 from uuid_utils.compat import uuid7
 
 from identity_privacy import clock
 from identity_privacy.crypto.controller_keys import again_if_rotated, controller_key, kek
-from identity_privacy.crypto.errors import KeyDestroyed, WrongPlace
+from identity_privacy.crypto.errors import KeyDestroyed, SealedOutsideTransaction, WrongPlace
 from identity_privacy.crypto.index_keys import IndexKeys, index_keys
 from identity_privacy.crypto.models import DataKey
 from identity_privacy.crypto.postgres import UuidArray, binary_cursor, copy_in
@@ -39,6 +40,7 @@ def create_data_key(*, kind: KeyKind, controller_id: UUID, owner_id: UUID, subje
     return create_data_keys(kind=kind, controller_id=controller_id, owners=[(owner_id, subject_id)])[0]
 
 
+@sensitive_variables("keys", "key")
 def create_data_keys(
     *,
     kind: KeyKind,
@@ -50,6 +52,8 @@ def create_data_keys(
 
     Made inside the data's transaction, they need not be fetched again to seal with.
     """
+    # The data's transaction begins before the key is there: a rotation that sees the key waits for it.
+    ring = sealing_ring(using) if connections[using].in_atomic_block else None
     keys = [os.urandom(KEY_BYTES) for _ in owners]
 
     def insert() -> Sequence[UUID]:
@@ -57,8 +61,7 @@ def create_data_keys(
             return _insert(kind, controller_id, owners, keys)
 
     ids = again_if_rotated(insert)
-    if connections[using].in_atomic_block:
-        ring = sealing_ring(using)
+    if ring is not None:
         for key_id, key in zip(ids, keys, strict=True):
             ring.hold(key_id, AESGCM(key))
     return ids
@@ -228,6 +231,8 @@ def sealing_ring(using: str = DEFAULT_DB_ALIAS) -> SealingRing:
     """
     ensure_begun(using)
     connection = connections[using]
+    if not connection.commit_on_exit:  # committed by hand, which tells nobody
+        raise SealedOutsideTransaction("seal values with autocommit on, inside `with transaction.atomic():`")
     known = _rings.get(connection)
     ring = known() if known else None
     # It is of this transaction if it is still to be called at its commit: what was rolled back is no more in that list,
@@ -277,13 +282,16 @@ def _ciphers_at_once(
         if cipher is None:
             cipher = keks[kek_id] = kek(kek_id)
         try:
-            own_bytes = cipher.decrypt(wrapped[1:13], wrapped[13:], _PREFIX + bound_to)
+            # In no variable of their own, which the report of an error would show.
+            found[int.from_bytes(bound_to[16:])] = AESGCM(
+                cipher.decrypt(wrapped[1:13], wrapped[13:], _PREFIX + bound_to)
+            )
         except InvalidTag:
             raise WrongPlace from None
-        found[int.from_bytes(bound_to[16:])] = AESGCM(own_bytes)
     return found
 
 
+@sensitive_variables("keys", "key")
 def _insert(
     kind: KeyKind, controller_id: UUID, owners: Sequence[tuple[UUID, UUID | None]], keys: Sequence[bytes]
 ) -> Sequence[UUID]:

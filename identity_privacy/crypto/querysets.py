@@ -10,6 +10,7 @@ from django.db.models.expressions import Case, Col, Value
 from django.db.models.functions import Cast
 
 from identity_privacy.crypto.copying import ValueCopy, can_copy, copy_rows
+from identity_privacy.crypto.errors import SealedUnderAnotherKey
 from identity_privacy.crypto.fields import (
     BlindIndexField,
     DataKeyField,
@@ -166,6 +167,8 @@ class SealedQuerySet(models.QuerySet[Row]):
         names = written_with(self.model, named, rows)
         self._for_write = True
         with transaction.atomic(using=self.db, savepoint=False), sealed_in_place(rows, names, using=self.db):
+            if "data_key_id" not in names and names & {field.attname for field in encrypted_fields(self.model)}:
+                self._hold_keys(rows)
             return super().bulk_update(rows, sorted(names), batch_size=batch_size)
 
     def copy_values(self, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
@@ -187,7 +190,7 @@ class SealedQuerySet(models.QuerySet[Row]):
         """Update rows in the database. Raises: FieldError, for an encrypted field: its value belongs to one row."""
         for field in encrypted_fields(self.model):
             value = values.get(field.name)
-            if value is not None and not isinstance(value, Sealed) and not _is_of_bulk_update(value):
+            if value is not None and not _is_of_bulk_update(value):
                 raise FieldError(f"{field.name} is encrypted: set it on each row and save that, or use bulk_update")
         if "data_key_id" in values and not isinstance(values["data_key_id"], Case | Cast):
             raise FieldError("a row moves to another key with its values: use reseal_under() and save it")
@@ -198,6 +201,16 @@ class SealedQuerySet(models.QuerySet[Row]):
             if not all and not query.default_cols and isinstance(query, SealedQuery):
                 query.refuse_to_compare()
         return super()._combinator_query(combinator, *other_qs, all=all)  # type: ignore[misc]  # Django's own
+
+    def _hold_keys(self, rows: Collection[Row]) -> None:
+        """Lock rows that are about to get values under the keys that they named. Raises: SealedUnderAnotherKey."""
+        stored: models.QuerySet[Row] = models.QuerySet(self.model, using=self.db).filter(
+            pk__in=[row.pk for row in rows]
+        )
+        keys = dict(stored.select_for_update().values_list("pk", "data_key_id"))
+        for row in rows:
+            if keys.get(row.pk, row.__dict__["data_key_id"]) != row.__dict__["data_key_id"]:
+                raise SealedUnderAnotherKey(f"{row.pk} was moved to another key meanwhile: load it again")
 
     def _names(self) -> set[str]:
         return {field.attname for field in self.model._meta.concrete_fields}

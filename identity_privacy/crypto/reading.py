@@ -53,22 +53,34 @@ class Reading:
     # By the integer of the key's id, see `ciphers_of`.
     ciphers: dict[int, AESGCM] = field(default_factory=dict, init=False, repr=False)
     _token: Token["Reading | None"] | None = field(default=None, init=False, repr=False)
+    # From its entry in the log to its end; a context that was copied meanwhile may still name it afterwards.
+    is_open: bool = field(default=False, init=False, repr=False)
 
     def __enter__(self) -> Self:
+        if self._token is not None:
+            raise OpenedWithoutReading("a Reading begins once: state a new one")
         for witness in _witnesses:
             witness(self)
-        self._token = active.set(self)
+        self._token, self.is_open = active.set(self), True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._token is not None:
-            active.reset(self._token)
+        self.is_open = False
         self.ciphers.clear()
+        if self._token is not None and active.get() is self:
+            with contextlib.suppress(ValueError):  # ended in another context than it began in
+                active.reset(self._token)
+        # Two generators may end in another order than they began: none that has ended is left behind.
+        left = active.get()
+        if left is not None and not left.is_open:
+            active.set(None)
 
     def prefetch(self, key_ids: Iterable[UUID]) -> None:
-        """Fetch the keys of many rows in one query, so that a list costs none per row."""
+        """Fetch the keys of many rows in one query, so that a list costs none per row. Raises: OpenedWithoutReading."""
+        if not self.is_open:
+            raise OpenedWithoutReading("this Reading has not begun or has ended")
         missing = {key_id.int for key_id in key_ids} - self.ciphers.keys()
         if not missing:
             return
@@ -160,6 +172,6 @@ active: ContextVar[Reading | None] = ContextVar("reading", default=None)
 def active_reading() -> Reading:
     """The Reading that surrounds the caller. Raises: OpenedWithoutReading."""
     reading = active.get()
-    if reading is None:
+    if reading is None or not reading.is_open:
         raise OpenedWithoutReading("open sealed values inside `with Reading(actor=…, purpose=…, …):`")
     return reading

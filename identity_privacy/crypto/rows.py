@@ -16,7 +16,7 @@ from django.db import models, router, transaction
 from django.db.models.signals import post_init, pre_init
 from uuid_utils.compat import uuid7
 
-from identity_privacy.crypto.errors import OpenedRowLeaves
+from identity_privacy.crypto.errors import OpenedRowLeaves, SealedUnderAnotherKey
 from identity_privacy.crypto.fields import DataKeyField, EncryptedField, Sealed, encrypted_fields
 from identity_privacy.crypto.fields.base import ABSENT, RowShape, closed_value, keep_closed, load_closed
 from identity_privacy.crypto.listing import make_row
@@ -112,6 +112,19 @@ class SealedModel(models.Model):
             update_fields = frozenset(names := written_with(type(self), names, [self]))
         with transaction.atomic(using=using, savepoint=False), sealed_in_place([self], names, using=using):
             written: bool = super()._save_table(raw, cls, force_insert, force_update, using, update_fields)  # type: ignore[misc]  # Django's own
+        return written
+
+    def _do_update(self, base_qs: "models.QuerySet[Self]", *args: Any) -> Any:
+        # Values that are sealed under this row's key go into a row that names it, or nowhere.
+        _, pk_val, values, *_ = args
+        fields = [field for field, *_ in values]
+        is_bound = any(isinstance(field, EncryptedField) for field in fields)
+        rows = base_qs
+        if is_bound and not any(isinstance(field, DataKeyField) for field in fields):
+            rows = base_qs.filter(data_key_id=self.data_key_id)
+        written = super()._do_update(rows, *args)
+        if not written and rows is not base_qs and base_qs.filter(pk=pk_val).exists():
+            raise SealedUnderAnotherKey(f"{self.pk} was moved to another key meanwhile: load it again")
         return written
 
 

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from django.db import connection
+from django.db import connection, models
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -71,7 +71,7 @@ def stored(note: Note, name: str = "text") -> bytes:
 
 
 def put(note: Note, **sealed: bytes) -> None:
-    Note.objects.filter(id=note.id).update(**{name: Sealed(value) for name, value in sealed.items()})
+    models.QuerySet(Note).filter(id=note.id).update(**{name: Sealed(value) for name, value in sealed.items()})
 
 
 def refused(note: Note, name: str = "text") -> None:

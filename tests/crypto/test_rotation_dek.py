@@ -121,7 +121,7 @@ def test_a_value_that_opens_under_nothing_is_named_and_stops_nobody_else(lindwer
     row = Attribute.objects.filter(profile_id=alice).values_list("id", "value").first()
     assert row is not None
     spoilt = row[1].sealed[:-1] + bytes([row[1].sealed[-1] ^ 1])
-    Attribute.objects.filter(id=row[0]).update(value=Sealed(spoilt))
+    Attribute._base_manager.filter(id=row[0]).update(value=Sealed(spoilt))
     outcome = rotate(Whose(controller_id=lindwerk.id))
     (bad,) = outcome.unreadable
     assert (bad.place, bad.row_id) == ("profiles.attribute.value", row[0])

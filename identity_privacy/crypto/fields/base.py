@@ -20,7 +20,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Expression
 
 from identity_privacy.crypto.columns import SealedColumn, SealedIsNull
-from identity_privacy.crypto.errors import OpenedRowLeaves
+from identity_privacy.crypto.errors import OpenedRowLeaves, UnreadableSeal
 from identity_privacy.crypto.keys import seal_value, sealing_ring
 from identity_privacy.crypto.reading import Reading, active, active_reading
 from identity_privacy.crypto.seal import VERSION, associated_data, open_sealed, place_prefix
@@ -254,13 +254,15 @@ class EncryptedField(models.Field[Any, Any]):
         """
 
         def stored_now() -> bytes | None:
-            rows = self.model._base_manager.using(router.db_for_read(self.model)).filter(pk=row_id, data_key_id=key_id)
-            found = rows.values_list(self.attname, flat=True).first()
+            rows: models.QuerySet[models.Model] = models.QuerySet(self.model, using=router.db_for_read(self.model))
+            found = rows.filter(pk=row_id, data_key_id=key_id).values_list(self.attname, flat=True).first()
             return found.sealed if found is not None else None
 
-        return self.from_bytes(
-            active_reading().open(sealed, place=self.place, row_id=row_id, key_id=key_id, stored_now=stored_now)
-        )
+        opened = active_reading().open(sealed, place=self.place, row_id=row_id, key_id=key_id, stored_now=stored_now)
+        try:
+            return self.from_bytes(opened)
+        except ValueError:  # its message would show the value, which is of another kind than the field's
+            raise UnreadableSeal from None
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         """The value as `sealing.sealed_in_place` left it, or sealed now on a model without that (in a migration).
@@ -401,7 +403,7 @@ def load_closed(
     fields = list({field.attname: field for field in (*fields, *closed_fields(instance))}.values())
     names = [field.attname for field in fields]
     if rows is None:
-        rows = model._base_manager.using(instance._state.db)
+        rows = models.QuerySet(model, using=instance._state.db)
     key_id, *sealed = rows.filter(pk=instance.pk).values_list("data_key_id", *names).get()
     keep_closed(instance, {name: value and value.sealed for name, value in zip(names, sealed, strict=True)})
     if isinstance(instance.__dict__.get("id"), str):

@@ -10,11 +10,12 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.utils.functional import Promise
 
-from identity_privacy.crypto.fields.base import EncryptedField, Sealed, loads_sealed
+from identity_privacy.crypto.fields.base import SEALED_TEXT, EncryptedField, Sealed, loads_sealed
 from identity_privacy.errors import Invalid
 
 # Up to how many characters a text is typed into a single line.
 MAX_LINE: Final = 255
+_SEALED: Final = SEALED_TEXT.encode()
 
 
 class _OpensOnForms(forms.Field):
@@ -66,9 +67,12 @@ class EncryptedTextField(EncryptedField):
         if not isinstance(value, str):
             raise Invalid("this is no text", field=self.name)
         try:
-            return value.encode()
+            encoded = value.encode()
         except UnicodeEncodeError:  # its message would show the text
             raise Invalid("this text holds half of a character", field=self.name) from None
+        if encoded.startswith(_SEALED):
+            raise Invalid("a text cannot begin as a sealed value does in a fixture", field=self.name)
+        return encoded
 
     # A function of C: whole lists are opened by it.
     from_bytes = staticmethod(bytes.decode)  # type: ignore[assignment]  # names its argument otherwise
