@@ -79,7 +79,7 @@ class OpenedRowLeaves(Refused):
 
 
 class SealedUnderAnotherKey(Refused):
-    """A row was to be moved to another data key while some of its values are still closed under the one from before."""
+    """Values and the key that their row names would part: it was moved with closed values, or moved by others meanwhile."""
 
     code = "sealed-under-another-key"
     title = "Values must be opened before their row moves to another key"
