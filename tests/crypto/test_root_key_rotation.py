@@ -47,7 +47,7 @@ def test_a_file_holds_both_keys_until_everything_is_wrapped_anew(file: Path) -> 
     new = provider().wrap(KEY, b"one")
     assert newest_only().unwrap(new, b"one") == KEY
 
-    assert "Only the newest" in end_root_rotation()
+    assert "Only the newest" in end_root_rotation(newest_only())
     assert provider().unwrap(new, b"one") == KEY
     with pytest.raises(WrongPlace):
         provider().unwrap(old, b"one")
@@ -58,9 +58,9 @@ def test_beginning_and_ending_twice_changes_nothing(file: Path) -> None:
     begun = file.read_bytes()
     assert "already" in begin_root_rotation()
     assert file.read_bytes() == begun
-    end_root_rotation()
+    end_root_rotation(newest_only())
     ended = file.read_bytes()
-    assert "Only one" in end_root_rotation()
+    assert "Only one" in end_root_rotation(newest_only())
     assert file.read_bytes() == ended
 
 
@@ -135,7 +135,7 @@ def test_a_key_in_the_environment_is_rotated_by_its_operator(settings: Settings)
     assert provider().unwrap(old, b"one") == KEY
     with pytest.raises(WrongPlace):
         newest_only().unwrap(old, b"one")
-    assert "unset" in end_root_rotation()
+    assert "unset" in end_root_rotation(newest_only())
 
 
 def test_everything_moves_from_the_environment_to_a_file(file: Path, settings: Settings) -> None:

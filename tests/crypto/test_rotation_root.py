@@ -15,7 +15,7 @@ from identity_privacy.crypto import controller_keys, providers
 from identity_privacy.crypto.controller_keys import controller_key, forget_held_keys, kek
 from identity_privacy.crypto.errors import RootKeyUnavailable
 from identity_privacy.crypto.models import ControllerKey, SigningKey
-from identity_privacy.crypto.providers import begin_root_rotation, write_root_key
+from identity_privacy.crypto.providers import RootKeyProvider, begin_root_rotation, write_root_key
 from identity_privacy.crypto.providers.local import KeyFile
 from identity_privacy.crypto.rotation import Outcome, plan_root, root, rotate_root
 from identity_privacy.crypto.signing import current_public_key, sign
@@ -71,7 +71,7 @@ def test_the_dry_run_makes_no_key(lindwerk: Controller, path: Path) -> None:
 def test_it_goes_on_after_an_interruption(lindwerk: Controller, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = every_value()
 
-    def die() -> str:
+    def die(verified: RootKeyProvider) -> str:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(root, "end_root_rotation", die)
@@ -130,13 +130,13 @@ def test_who_read_a_row_before_and_the_root_key_after_looks_again(
 def test_a_controller_that_comes_while_it_runs_is_wrapped_anew_too(
     lindwerk: Controller, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    see, late = root._see_that_nothing_hangs_on_older_ones, uuid4()
+    see, late = root._opens_everything, uuid4()
 
-    def with_a_late_one() -> None:
+    def with_a_late_one() -> RootKeyProvider:
         controller_key(late)
-        see()
+        return see()
 
-    monkeypatch.setattr(root, "_see_that_nothing_hangs_on_older_ones", with_a_late_one)
+    monkeypatch.setattr(root, "_opens_everything", with_a_late_one)
     rotate()
     forget_held_keys()
     kek(controller_key(late).id.bytes)  # raises where it does not open

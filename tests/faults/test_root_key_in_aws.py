@@ -271,7 +271,7 @@ def test_everything_moves_from_a_file_to_kms_and_from_one_key_to_another(
             newest_only().unwrap(wrapped, b"one")
         wrapped = provider().wrap(provider().unwrap(wrapped, b"one"), b"one")
         assert newest_only().unwrap(wrapped, b"one") == KEY
-        assert "unset" in end_root_rotation()
+        assert "unset" in end_root_rotation(newest_only())
     settings.ROOT_KEY_PREVIOUS_URL = ""
     assert provider().unwrap(wrapped, b"one") == KEY
     assert "itself" in begin_root_rotation()

@@ -69,7 +69,8 @@ def newest_only() -> RootKeyProvider:
 def begin_root_rotation() -> str:
     """See that there is a newer root key to wrap under; safe to repeat. Says in a sentence what was done.
 
-    Then re-wrap everything by `provider()`, see by `newest_only()` that nothing is left, and `end_root_rotation()`.
+    Then re-wrap everything by `provider()`, see by `newest_only()` that nothing is left, and end with that
+    (`end_root_rotation`).
 
     Raises: RootKeyUnavailable, where the operator must make the new key first, with how.
     """
@@ -88,13 +89,13 @@ def begin_root_rotation() -> str:
     )
 
 
-def end_root_rotation() -> str:
-    """Drop the older root keys, once nothing hangs on them; safe to repeat. Says in a sentence what was done.
+def end_root_rotation(verified: RootKeyProvider) -> str:
+    """Drop the older root keys, once this one was seen to open everything; safe to repeat. Says what was done.
 
-    Raises: RootKeyUnavailable.
+    Raises: RootKeyUnavailable; RotationRuns, where `verified` is no longer the newest.
     """
     path, previous = root_key_path(), _previous_settings()
-    dropped = path is not None and KeyFile(path).keep_newest()
+    dropped = path is not None and isinstance(verified, LocalRootKey) and KeyFile(path).keep_newest(verified)
     if previous:
         return f"Nothing needs {previous} any more: unset it."
     if dropped:

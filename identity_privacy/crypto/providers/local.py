@@ -11,6 +11,7 @@ import base64
 import binascii
 import contextlib
 import fcntl
+import hmac
 import json
 import os
 import stat
@@ -20,7 +21,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from identity_privacy.crypto.errors import RootKeyUnavailable, WrongPlace
+from identity_privacy.crypto.errors import RootKeyUnavailable, RotationRuns, WrongPlace
 from identity_privacy.crypto.providers.interface import KEY_BYTES
 
 
@@ -28,7 +29,7 @@ class LocalRootKey:
     """A root key held in memory: AES-256-GCM over nonce, key and context."""
 
     def __init__(self, root_key: bytes) -> None:
-        self._cipher = AESGCM(root_key)
+        self._cipher, self._key = AESGCM(root_key), root_key
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
         """Wrap under a fresh random nonce."""
@@ -41,6 +42,10 @@ class LocalRootKey:
             return self._cipher.decrypt(wrapped[:12], wrapped[12:], context)
         except (InvalidTag, ValueError):  # ValueError: too short to hold even a nonce
             raise WrongPlace from None
+
+    def is_made_of(self, root_key: bytes) -> bool:
+        """Whether this is that key."""
+        return hmac.compare_digest(self._key, root_key)
 
 
 def decoded(encoded: object, where: str) -> bytes:
@@ -92,10 +97,15 @@ class KeyFile:
             self._replace([os.urandom(KEY_BYTES), *keys])
         return True
 
-    def keep_newest(self) -> bool:
-        """Drop all keys but the newest; False where it is alone already. Raises: RootKeyUnavailable."""
+    def keep_newest(self, verified: LocalRootKey) -> bool:
+        """Drop all keys but the newest, of which it was seen that it opens everything; False where it is alone already.
+
+        Raises: RootKeyUnavailable; RotationRuns, where a newer one stands in front of it.
+        """
         with self._locked():
             newest, *older = self.read()
+            if not verified.is_made_of(newest):
+                raise RotationRuns("the root key was rotated further meanwhile; nothing was dropped")
             if older:
                 self._replace([newest])
         return bool(older)

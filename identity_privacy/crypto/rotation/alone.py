@@ -1,13 +1,21 @@
-"""One rotation at a time: of two side by side, the slower would finish by what it knew of the one before."""
+"""One rotation at a time: of two side by side, the slower would finish by what it knew of the one before.
+
+On PostgreSQL the place belongs to a session of the keys database, and whoever loses that session has lost it, perhaps
+without noticing for a while. So whatever changes keys is a `step()`, a transaction of that very session. What changes
+data under them looks once more, inside its own transaction of the data, whether the keys are still as it knows them:
+the next rotation would wait for that transaction before it goes on.
+"""
 
 import contextlib
 import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Final
 
-from django.db import connections
+from django.db import OperationalError, connections, transaction
 
 from identity_privacy.crypto.errors import RotationRuns
 from identity_privacy.crypto.router import KEYS
@@ -17,6 +25,9 @@ LOCK: Final = 0x6B657973
 # For how long the place of one that was killed may seem to be taken: until the server sees that its client is gone.
 WAIT_SECONDS: Final = 3.0
 
+# The session that holds the place, as the driver's own connection: Django may put another in its place.
+_session: ContextVar[object] = ContextVar("_session", default=None)
+
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
@@ -24,6 +35,20 @@ def alone() -> Iterator[None]:
     hold = _postgres if connections[KEYS].vendor == "postgresql" else _sqlite
     with hold():
         yield
+
+
+@contextlib.contextmanager
+def step() -> Iterator[None]:
+    """A transaction of the keys that commits only while this rotation holds the place. Raises: RotationRuns."""
+    with transaction.atomic(using=KEYS):
+        session = _session.get()
+        if session is not None and connections[KEYS].connection is not session:
+            raise _lost()
+        yield
+
+
+def _lost() -> RotationRuns:
+    return RotationRuns("the session that kept other rotations away was lost; nothing else is: start this one again")
 
 
 @contextlib.contextmanager
@@ -37,10 +62,17 @@ def _postgres() -> Iterator[None]:
         return bool(locked)
 
     _wait_for(is_ours)
+    session = connection.connection
+    outer = _session.set(session)
     try:
         yield
+    except OperationalError:
+        if connection.connection is session and connection.is_usable():
+            raise  # another database's
+        raise _lost() from None
     finally:
-        if connection.is_usable():  # a connection that broke has given it back already
+        _session.reset(outer)
+        if connection.connection is session and connection.is_usable():  # one that broke has given it back already
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
@@ -51,8 +83,8 @@ def _sqlite() -> Iterator[None]:
     if name == ":memory:" or "mode=memory" in name:  # no other process sees it
         yield
         return
-    # A file of its own: the folder is locked while the root key's file is written.
-    lock = os.open(f"{name}-rotation", os.O_RDWR | os.O_CREAT, 0o600)
+    # A file of its own: the folder is locked while the root key's file is written. By whichever name, it is the same.
+    lock = os.open(f"{Path(name).resolve()}-rotation", os.O_RDWR | os.O_CREAT, 0o600)
 
     def is_ours() -> bool:
         try:

@@ -22,6 +22,7 @@ from identity_privacy.crypto.destruction import forget_bytes
 from identity_privacy.crypto.errors import (
     IndexCannotRotate,
     KeyDestroyed,
+    RotationRuns,
     UnreadableSeal,
     WritersStillRun,
     WrongPlace,
@@ -31,12 +32,12 @@ from identity_privacy.crypto.fields import BlindIndexField, NextBlindIndexField
 from identity_privacy.crypto.index_keys import forget_held_index_keys, index_keys, new_index_key
 from identity_privacy.crypto.models import IndexKey
 from identity_privacy.crypto.reading import Reading
-from identity_privacy.crypto.rotation.alone import alone
+from identity_privacy.crypto.rotation.alone import alone, step
 from identity_privacy.crypto.rotation.outcome import Outcome, Plan, Progress, Unreadable, unseen
-from identity_privacy.crypto.rotation.writers import database_of, wait_for_writers
-from identity_privacy.crypto.router import KEYS
+from identity_privacy.crypto.rotation.writers import database_of, every_row, wait_for_writers
 from identity_privacy.crypto.sealing import blind_indexes_of
 from identity_privacy.crypto.terms import IndexKeyState
+from identity_privacy.crypto.transactions import ensure_begun
 from identity_privacy.errors import Invalid
 
 ROWS: Final = 100
@@ -100,6 +101,16 @@ class _Place:
         successor = self.keys().exclude(state=IndexKeyState.CURRENT).first()
         return IndexKeyState(successor.state) if successor else None
 
+    def newest(self) -> UUID:
+        """The key to which this rotation leads."""
+        return self.keys().order_by("-version").values_list("id", flat=True)[0]
+
+    def see(self, newest: UUID, state: IndexKeyState) -> None:
+        """See that no other rotation has taken this place further since this one lost its own. Raises: RotationRuns."""
+        row = self.keys().order_by("-version").first()
+        if row is None or row.id != newest or row.state != state:
+            raise RotationRuns("the keys of this blind index were rotated further meanwhile; start this one again")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Column:
@@ -114,9 +125,7 @@ class _Column:
         names: dict[str, object] = {self.index.controller_field: place.controller_id}
         if self.index.kind_field:
             names[self.index.kind_field] = place.field
-        # The model's own query set, whose rows open their values; its default manager may leave rows out.
-        rows = self.model._base_manager.using(database_of(self.model))
-        return rows.filter(**names, **{f"{self.index.attname}__isnull": False})
+        return every_row(self.model).filter(**names, **{f"{self.index.attname}__isnull": False})
 
     def with_next(self, place: _Place, *, is_filled: bool) -> QuerySet[models.Model]:
         """Those that have a hash under the successor, or lack it."""
@@ -157,26 +166,31 @@ class _Rotation:
 
     def __init__(self, patience: float, progress: Progress) -> None:
         self._patience, self._progress = patience, progress
+        self._newest: dict[_Place, UUID] = {}
         self.count = self.ended = 0
         self.unreadable: dict[UUID, Unreadable] = {}
 
     def run(self, places: Sequence[_Place]) -> None:
         """Finish those that only have their next column left to clear; begin and rotate all others."""
         cleared = [place for place in places if place.state() is None and _has_left_over(place)]
+        self._newest = {place: place.newest() for place in cleared}
         self._clear(cleared)
         places = [place for place in places if place not in cleared]
         for place in places:
             _begin(place)
+        self._newest |= {place: place.newest() for place in places}
         wait_for_writers(self._patience)  # whoever knows of no successor fills no next column
         places = [place for place in places if self._is_filled(place)]
         self._wait_for_lookups(places)
         for place in places:
-            place.keys().filter(state=IndexKeyState.FILLING).update(state=IndexKeyState.TAKING_OVER)
+            with step():
+                filled = place.keys().filter(id=self._newest[place], state=IndexKeyState.FILLING)
+                filled.update(state=IndexKeyState.TAKING_OVER)
         wait_for_writers(self._patience)  # whoever fills the index under the current key
         for place in places:
             self._take_over(place)
         for place in places:
-            _end(place)
+            _end(place, self._newest[place])
         self._clear(places)
 
     def _is_filled(self, place: _Place) -> bool:
@@ -212,7 +226,10 @@ class _Rotation:
                     _rows_of(column, [row.pk]).update(**{column.following.attname: following})
                     self.count += 1
 
-        self._each(column, lambda: column.with_next(place, is_filled=False).exclude(pk__in=list(failed)), fill)
+        def left() -> QuerySet[models.Model]:
+            return column.with_next(place, is_filled=False).exclude(pk__in=list(failed))
+
+        self._each(column, left, fill, lambda: place.see(self._newest[place], IndexKeyState.FILLING))
         return list(failed.values())
 
     def _wait_for_lookups(self, places: Sequence[_Place]) -> None:
@@ -231,7 +248,12 @@ class _Rotation:
                 _rows_of(column, [row.pk for row in rows]).update(**{index: following})  # noqa: B023  # called at once
 
             filled = column.with_next(place, is_filled=True).exclude(**{index: following})
-            self._each(column, lambda: filled, copy)  # noqa: B023  # likewise
+            self._each(
+                column,
+                lambda: filled,  # noqa: B023  # likewise
+                copy,
+                lambda: place.see(self._newest[place], IndexKeyState.TAKING_OVER),
+            )
 
     def _clear(self, places: Sequence[_Place]) -> None:
         """Empty the next columns of those that have no successor any more."""
@@ -245,7 +267,12 @@ class _Rotation:
                 def clear(rows: Sequence[models.Model]) -> None:
                     _rows_of(column, [row.pk for row in rows]).update(**{name: None})  # noqa: B023  # called at once
 
-                self._each(column, lambda: column.with_next(place, is_filled=True), clear)  # noqa: B023  # likewise
+                self._each(
+                    column,
+                    lambda: column.with_next(place, is_filled=True),  # noqa: B023  # likewise
+                    clear,
+                    lambda: place.see(self._newest[place], IndexKeyState.CURRENT),  # noqa: B023  # likewise
+                )
             self.ended += 1
 
     def _each(
@@ -253,14 +280,20 @@ class _Rotation:
         column: _Column,
         left: Callable[[], QuerySet[models.Model]],
         change: Callable[[Sequence[models.Model]], None],
+        see: Callable[[], None],
     ) -> None:
-        """Change all rows that are left, some in a transaction; those that another has locked come again later."""
+        """Change all rows that are left, some in a transaction; those that another has locked come again later.
+
+        Once `see` has looked in it at the keys, any other rotation waits for the transaction before its next step.
+        """
         end = time.monotonic() + self._patience
         using = database_of(column.model)
         while found := list(left().order_by("pk").values_list("pk", flat=True)[: 100 * ROWS]):
             changed = 0
             for at in range(0, len(found), ROWS):
                 with transaction.atomic(using=using):
+                    ensure_begun(using)
+                    see()
                     some = left().filter(pk__in=found[at : at + ROWS])
                     rows = list(some.select_for_update(of=("self",), skip_locked=True))
                     change(rows)
@@ -273,7 +306,7 @@ class _Rotation:
 
 
 def _rows_of(column: _Column, ids: Collection[UUID]) -> QuerySet[models.Model]:
-    return column.model._base_manager.using(database_of(column.model)).filter(pk__in=ids)
+    return every_row(column.model).filter(pk__in=ids)
 
 
 def _has_left_over(place: _Place) -> bool:
@@ -282,7 +315,7 @@ def _has_left_over(place: _Place) -> bool:
 
 def _begin(place: _Place) -> None:
     """Make the successor, where there is none yet."""
-    with transaction.atomic(using=KEYS):
+    with step():
         rows = list(place.keys().select_for_update().order_by("version"))
         if len(rows) == 1:
             version = rows[0].version + 1
@@ -291,10 +324,10 @@ def _begin(place: _Place) -> None:
             )
 
 
-def _end(place: _Place) -> None:
+def _end(place: _Place, newest: UUID) -> None:
     """The successor becomes the key, and the one from before is gone, in one moment."""
-    with transaction.atomic(using=KEYS):
-        successor = place.keys().select_for_update().filter(state=IndexKeyState.TAKING_OVER).first()
+    with step():
+        successor = place.keys().select_for_update().filter(id=newest, state=IndexKeyState.TAKING_OVER).first()
         if successor is not None:
             place.keys().filter(state=IndexKeyState.CURRENT).delete()
             successor.state = IndexKeyState.CURRENT

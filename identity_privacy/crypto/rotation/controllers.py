@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import QuerySet
 
 from identity_privacy import clock
@@ -15,11 +15,10 @@ from identity_privacy.crypto.events import KeyEvent, tell
 from identity_privacy.crypto.index_keys import index_key_place
 from identity_privacy.crypto.keys import material, wrap
 from identity_privacy.crypto.models import ControllerKey, DataKey, IndexKey
-from identity_privacy.crypto.rotation.alone import alone
+from identity_privacy.crypto.rotation.alone import alone, step
 from identity_privacy.crypto.rotation.materials import wrapped_key
 from identity_privacy.crypto.rotation.outcome import Outcome, Plan, Progress, Unreadable, unseen
 from identity_privacy.crypto.rotation.writers import wait_for_key_makers
-from identity_privacy.crypto.router import KEYS
 from identity_privacy.crypto.seal import open_sealed, seal
 
 BATCH = 500
@@ -83,7 +82,7 @@ def _in_scope(controller_id: UUID | None) -> QuerySet[ControllerKey]:
 
 def _begin(controller_id: UUID | None) -> None:
     """Retire each current key whose controller has no retired one, and make its successor; all of them or none."""
-    with transaction.atomic(using=KEYS):
+    with step():
         rows = list(_in_scope(controller_id).select_for_update().order_by("id"))
         begun = {row.controller_id for row in rows if row.retired_at is not None}
         for row in rows:
@@ -95,7 +94,7 @@ def _begin(controller_id: UUID | None) -> None:
 
 def _is_deleted(key_id: UUID) -> bool:
     try:
-        with transaction.atomic(using=KEYS):
+        with step():
             ControllerKey.objects.filter(id=key_id).delete()
     except IntegrityError:
         return False
@@ -122,7 +121,7 @@ class _Mover:
 
     def _move_batch(self, model: type[DataKey] | type[IndexKey], after: UUID) -> UUID | None:
         # Passing over what another has locked, we never wait while we hold locks; the next time through finds it.
-        with transaction.atomic(using=KEYS):
+        with step():
             rows: Iterable[DataKey | IndexKey] = (
                 model.objects.filter(controller_key__in=self._successors, id__gt=after)
                 .exclude(id__in=self.unreadable)

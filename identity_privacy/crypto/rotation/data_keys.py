@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import QuerySet
 
 from identity_privacy.crypto.destruction import forget_bytes
@@ -16,12 +15,11 @@ from identity_privacy.crypto.events import KeyEvent, tell
 from identity_privacy.crypto.keys import wrap
 from identity_privacy.crypto.models import DataKey
 from identity_privacy.crypto.providers import KEY_BYTES
-from identity_privacy.crypto.rotation.alone import alone
+from identity_privacy.crypto.rotation.alone import alone, step
 from identity_privacy.crypto.rotation.materials import Materials, materials_in, materials_of, wrapped_key
 from identity_privacy.crypto.rotation.outcome import Outcome, Plan, Progress, Unreadable, unseen
 from identity_privacy.crypto.rotation.resealing import reseal
 from identity_privacy.crypto.rotation.writers import wait_for_writers
-from identity_privacy.crypto.router import KEYS
 
 # Keys that are under way at once: each table is asked once for all of them.
 BATCH = 300
@@ -133,7 +131,7 @@ def _begin(ids: Sequence[UUID]) -> Sequence[UUID]:
 
 
 def _begin_those(ids: Sequence[UUID], *, skip_locked: bool) -> set[UUID]:
-    with transaction.atomic(using=KEYS):
+    with step():
         rows = DataKey.objects.filter(id__in=ids, previous=None).select_for_update(skip_locked=skip_locked)
         begun = set()
         for row in rows:
@@ -170,7 +168,7 @@ def _finish(ids: Sequence[UUID], patience: float) -> tuple[int, list[Unreadable]
 
 def _is_ended(key_id: UUID, verified: Materials) -> bool:
     """Drop a key's old material, unless the key is not the one under which everything was seen to be."""
-    with transaction.atomic(using=KEYS):
+    with step():
         row = DataKey.objects.select_for_update().filter(id=key_id).exclude(previous=None).first()
         if row is None or materials_in(row).own_bytes != verified.own_bytes:
             return False

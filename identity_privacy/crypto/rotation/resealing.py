@@ -12,7 +12,7 @@ from identity_privacy.crypto.fields import EncryptedField, Sealed
 from identity_privacy.crypto.files import SealedFile, is_under, reseal_file, sealed_files
 from identity_privacy.crypto.rotation.materials import Materials, materials_of
 from identity_privacy.crypto.rotation.outcome import Unreadable
-from identity_privacy.crypto.rotation.writers import database_of, sealed_models
+from identity_privacy.crypto.rotation.writers import database_of, every_row, sealed_models
 from identity_privacy.crypto.seal import seal
 
 # Rows that one transaction changes: so few that no writer of theirs waits noticeably.
@@ -58,7 +58,7 @@ class _Table:
     ) -> None:
         self._fields, self._keys, self._done = fields, keys, done
         self._using = database_of(model)
-        self._rows = model._base_manager.using(self._using)
+        self._rows = every_row(model)
         names = [field.attname for field in fields]
         self._under_keys = self._rows.filter(data_key_id__in=list(keys)).values_list("pk", "data_key_id", *names)
 

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import transaction
-
 from identity_privacy.crypto.controller_keys import forget_held_keys, unwrap_controller_key, wrap_controller_key
 from identity_privacy.crypto.destruction import forget_bytes
 from identity_privacy.crypto.errors import RootKeyUnavailable, WrongPlace
@@ -18,10 +16,9 @@ from identity_privacy.crypto.providers import (
     newest_only,
     provider,
 )
-from identity_privacy.crypto.rotation.alone import alone
+from identity_privacy.crypto.rotation.alone import alone, step
 from identity_privacy.crypto.rotation.outcome import Outcome, Plan, Progress, Unreadable, unseen
 from identity_privacy.crypto.rotation.writers import wait_for_key_makers
-from identity_privacy.crypto.router import KEYS
 from identity_privacy.crypto.signing import unwrap_signing_key, wrap_signing_key
 
 
@@ -55,8 +52,9 @@ def rotate_root(*, patience: float, progress: Progress = unseen) -> Outcome:
             unreadable.append(one.named())
         progress(1)
     if not unreadable:
-        _see_that_nothing_hangs_on_older_ones()
-        sentence = end_root_rotation()
+        verified = _opens_everything()
+        with step():
+            sentence = end_root_rotation(verified)
     forget_held_keys()
     forget_bytes(ControllerKey, SigningKey)
     count = sum(1 for _ in _hanging()) - len(unreadable)
@@ -77,7 +75,7 @@ class _Hanging:
 
     def is_wrapped_anew(self, root: RootKeyProvider) -> bool:
         """Wrap it under the newest; False where it opens under none. A row that is gone needs nothing."""
-        with transaction.atomic(using=KEYS):
+        with step():
             row = self.model.objects.select_for_update().filter(id=self.id).first()
             try:
                 if isinstance(row, ControllerKey):
@@ -114,7 +112,9 @@ def _hanging() -> Iterator[_Hanging]:
             yield _Hanging(model=model, id=row_id)
 
 
-def _see_that_nothing_hangs_on_older_ones() -> None:
+def _opens_everything() -> RootKeyProvider:
+    """The newest root key, once it is seen that nothing hangs on older ones. Raises: RootKeyUnavailable."""
     root = newest_only()
     if not all(one.opens_by(root) for one in _hanging()):
         raise RootKeyUnavailable("a key still hangs on an older root key; run `manage.py keys rotate-root` again")
+    return root

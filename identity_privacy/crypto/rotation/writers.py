@@ -1,5 +1,7 @@
 """Who writes under keys, and how a rotation waits for those who may still use the one from before."""
 
+from typing import TypeVar
+
 from django.apps import apps
 from django.db import OperationalError, connections, models, router
 
@@ -7,6 +9,8 @@ from identity_privacy.crypto.errors import WritersStillRun
 from identity_privacy.crypto.fields import EncryptedField, encrypted_fields
 from identity_privacy.crypto.router import KEYS
 from identity_privacy.crypto.transactions import wait_for_open_transactions
+
+Row = TypeVar("Row", bound=models.Model)
 
 
 def sealed_models() -> dict[type[models.Model], list[EncryptedField]]:
@@ -35,6 +39,11 @@ def models_with_keys() -> list[type[models.Model]]:
 def database_of(model: type[models.Model]) -> str:
     """Where a model's rows are written."""
     return router.db_for_write(model)
+
+
+def every_row(model: type[Row]) -> models.QuerySet[Row]:
+    """All rows of a table; a model's managers, its base manager too, may be made to leave some out."""
+    return models.QuerySet(model, using=database_of(model))
 
 
 def wait_for_writers(seconds: float) -> None:
