@@ -85,7 +85,7 @@ def postgres(*, durable: bool = False) -> Iterator[str]:
         lasting = "-c fsync=on -c autovacuum=off -c max_wal_size=4GB"
         forgetful = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
         options = (
-            f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=200"
+            f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=200 -c max_prepared_transactions=4"
             f" {lasting if durable else forgetful}"
         )
         _run([*control, "-l", f"{folder}/log", "-o", options, "start"], folder)
@@ -116,6 +116,7 @@ def replica(primary_url: str) -> Iterator[str]:
         _run([*become, f"{programs}/pg_basebackup", *source, "-D", str(cluster), *flags], folder)
         control = [*become, f"{programs}/pg_ctl", "-D", str(cluster), "-s", "-w"]
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off"
+        options += " -c max_prepared_transactions=4"  # no fewer than its primary
         _run([*control, "-l", f"{folder}/log", "-o", options, "start"], folder)
         try:
             yield f"postgres://postgres@127.0.0.1:{port}{primary.path}"

@@ -107,7 +107,11 @@ class SealedWriter(io.RawIOBase):
             ensure_begun(DEFAULT_DB_ALIAS)
             if _key_to_seal(self._key_id) != self._key:
                 raise KeyRotated(f"data key {self._key_id} was rotated while a file was written under it")
+            self._see_that_it_is_wanted()
             self._unfinished.replace(self._path)
+
+    def _see_that_it_is_wanted(self) -> None:
+        """Raise where the file must not appear under its name after all."""
 
     def __enter__(self) -> Self:
         return self
@@ -172,15 +176,41 @@ def is_under(file: SealedFile, cipher: Cipher) -> bool:
     return True
 
 
-def reseal_file(file: SealedFile, previous: Cipher) -> None:
+class _Resealer(SealedWriter):
+    """Takes the place of a file as it was when this began, and of no other that came there since."""
+
+    def __init__(self, file: SealedFile) -> None:
+        self._before = _version(file.path)
+        super().__init__(file.path, place=file.place, row_id=file.row_id, key_id=file.key_id)
+
+    def _see_that_it_is_wanted(self) -> None:
+        if _version(self._path) != self._before:
+            raise _Replaced
+
+
+class _Replaced(Exception):
+    """The app wrote the file anew meanwhile."""
+
+
+def reseal_file(file: SealedFile, previous: Cipher) -> bool:
     """Seal a file anew under its key as it is now, for a rotation; `previous` opens it.
 
-    Raises: WrongPlace; UnreadableSeal; KeyDestroyed; KeyRotated; FileNotFoundError.
+    False, and nothing was done, where the app wrote it anew meanwhile.
+    Raises: WrongPlace; UnreadableSeal; KeyDestroyed; KeyRotated; FileNotFoundError, where the app removed it.
     """
     associated = associated_data(file.place, file.row_id, file.key_id)
-    with SealedWriter(file.path, place=file.place, row_id=file.row_id, key_id=file.key_id) as writer:
-        for chunk in _chunks(file.path, [previous], associated):
-            writer.write(chunk)
+    try:
+        with _Resealer(file) as writer:
+            for chunk in _chunks(file.path, [previous], associated):
+                writer.write(chunk)
+    except _Replaced:
+        return False
+    return True
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _key_to_seal(key_id: UUID) -> bytes:

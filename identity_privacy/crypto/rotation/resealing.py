@@ -120,7 +120,7 @@ def _reseal_file(file: SealedFile, materials: Materials, done: Pass) -> None:
     try:
         if materials.previous is None or is_under(file, materials.new):
             return
-        reseal_file(file, materials.previous)
+        is_resealed = reseal_file(file, materials.previous)
     except FileNotFoundError:
         return  # removed meanwhile
     except (KeyDestroyed, KeyRotated):
@@ -128,4 +128,5 @@ def _reseal_file(file: SealedFile, materials: Materials, done: Pass) -> None:
     except (WrongPlace, UnreadableSeal):
         done.unreadable.append(Unreadable(place=file.place, row_id=file.row_id, key_id=file.key_id))
     else:
-        done.resealed += 1
+        done.resealed += is_resealed
+        done.passed_over += not is_resealed
