@@ -79,10 +79,10 @@ class OpenedRowLeaves(Refused):
 
 
 class SealedUnderAnotherKey(Refused):
-    """Values and the key that their row names would part: it was moved with closed values, or moved by others meanwhile."""
+    """Values and the key that their row names would part: moved with closed values, or by others meanwhile."""
 
     code = "sealed-under-another-key"
-    title = "Values must be opened before their row moves to another key"
+    title = "A row and its values would be under two keys"
 
 
 class NotForgotten(ServiceError):
