@@ -1,16 +1,26 @@
 """Start-up checks: what must not go into production, each with what to do."""
 
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, run_checks
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 
 from identity_privacy.crypto.errors import RootKeyUnavailable
-from identity_privacy.crypto.providers import misconfigured, root_key_path, try_root_key
+from identity_privacy.crypto.providers import (
+    goes_in_the_clear,
+    is_loopback,
+    misconfigured,
+    root_key_path,
+    try_root_key,
+)
 from identity_privacy.crypto.router import KEYS
+from identity_privacy.crypto.transactions import VENDORS
 
 # gunicorn's own status for a worker that cannot start: it ends, where after any other it starts the next one for ever.
 CANNOT_START: Final = 3
@@ -33,7 +43,7 @@ def refuse_to_start() -> None:
 
 
 def check_settings(*, app_configs: Sequence[AppConfig] | None = None, **_: object) -> list[CheckMessage]:
-    """E001 to E005, E007 to E009: conveniences of development, refused where `PRODUCTION` is set; E006, E010 always."""
+    """E001 to E005, E007 to E009: for development, refused where `PRODUCTION` is set; E006, E010, E012 always."""
     findings: list[tuple[bool, str, str, str]] = [
         (
             settings.SECRET_KEY == settings.DEVELOPMENT_SECRET_KEY,
@@ -73,10 +83,11 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None = None, **_: objec
             "Set ROOT_KEY_URL to a file elsewhere, or to env://: who copies one folder must not hold data and keys.",
         ),
         (
-            any(url.startswith("vault+http:") for url in (settings.ROOT_KEY_URL, settings.ROOT_KEY_PREVIOUS_URL)),
+            any(goes_in_the_clear(url) for url in (settings.ROOT_KEY_URL, settings.ROOT_KEY_PREVIOUS_URL)),
             "E009",
-            "keys go to Vault in the clear",
-            "Write ROOT_KEY_URL with vault+https://, and VAULT_CACERT where Vault's certificate is your own.",
+            "keys go to the key management service in the clear",
+            "Write vault+https://, with VAULT_CACERT where Vault's certificate is your own; for AWS KMS an https "
+            "`endpoint`, AWS_ENDPOINT_URL_KMS and AWS_ENDPOINT_URL.",
         ),
     ]
     errors: list[CheckMessage] = [
@@ -85,13 +96,16 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None = None, **_: objec
         if settings.PRODUCTION and wrong
     ]
     if _names_one_database(settings.DATABASES["default"], settings.DATABASES[KEYS]):
-        errors.append(
-            Error(
-                "data and keys are in one database",
-                hint="Set DATABASE_KEYS_URL to a database of its own: who holds both needs only the root key.",
-                id="identity_privacy.E006",
-            )
+        errors.append(_in_one_database())
+    errors += [
+        Error(
+            f"the database {alias} is {connections[alias].vendor}",
+            hint="Use PostgreSQL or SQLite: on no other is it known when a writer has ended who may use an old key.",
+            id="identity_privacy.E012",
         )
+        for alias in settings.DATABASES
+        if connections[alias].vendor not in VENDORS
+    ]
     if problem := misconfigured():
         errors.append(
             Error(
@@ -101,6 +115,19 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None = None, **_: objec
             )
         )
     return errors
+
+
+def check_databases(*, databases: Iterable[str] | None = None, **_: object) -> list[CheckMessage]:
+    """E006 again, as the databases themselves know it, whatever they are called; with `check --database`."""
+    if not {DEFAULT_DB_ALIAS, KEYS} & set(databases or ()):
+        return []
+    if {connections[alias].vendor for alias in (DEFAULT_DB_ALIAS, KEYS)} != {"postgresql"}:
+        return []  # files are compared without asking
+    try:
+        is_one = _identity(DEFAULT_DB_ALIAS) == _identity(KEYS)
+    except OperationalError:
+        return []  # one of them is not there yet
+    return [_in_one_database()] if is_one else []
 
 
 def check_root_key(*, app_configs: Sequence[AppConfig] | None = None, **_: object) -> list[CheckMessage]:
@@ -126,8 +153,36 @@ def _root_key_is_in_var() -> bool:
     return path is not None and path.resolve().is_relative_to(settings.VAR_DIR.resolve())
 
 
-def _names_one_database(data: Mapping[str, object], keys: Mapping[str, object]) -> bool:
-    def place(database: Mapping[str, object]) -> tuple[object, ...]:
-        return tuple(database.get(part) or "" for part in ("ENGINE", "HOST", "PORT", "NAME"))
+def _in_one_database() -> Error:
+    return Error(
+        "data and keys are in one database",
+        hint="Set DATABASE_KEYS_URL to a database of its own: who holds both needs only the root key.",
+        id="identity_privacy.E006",
+    )
 
-    return place(data) == place(keys)
+
+def _names_one_database(data: Mapping[str, object], keys: Mapping[str, object]) -> bool:
+    if data["ENGINE"] != keys["ENGINE"]:
+        return False
+    if "sqlite" not in str(data["ENGINE"]):
+        return _address(data) == _address(keys)
+    # Also as a URI of SQLite's own.
+    one, other = (Path(str(one["NAME"]).removeprefix("file:").partition("?")[0]) for one in (data, keys))
+    try:
+        return one.samefile(other)
+    except OSError:  # not there yet, or in memory
+        return one.resolve() == other.resolve()
+
+
+def _address(database: Mapping[str, object]) -> tuple[str, str, str]:
+    """Where a database of a server is, spelled in one way."""
+    host, port = str(database.get("HOST") or os.environ.get("PGHOST", "")), str(database.get("PORT") or "")
+    is_here = not host or is_loopback(host)
+    return "" if is_here else host.lower().rstrip("."), port or os.environ.get("PGPORT", "5432"), str(database["NAME"])
+
+
+def _identity(alias: str) -> tuple[object, ...]:
+    """What tells one database from any other: no two servers begin in the same microsecond. Needs no special right."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT pg_postmaster_start_time(), current_database()")
+        return tuple(cursor.fetchone())

@@ -10,7 +10,15 @@ from django.db import connection
 from pytest_django import Settings
 
 from identity_privacy.audit.append_only import check_append_only
-from identity_privacy.checks import check_root_key, check_settings, refuse_to_start
+from identity_privacy.checks import (
+    _names_one_database,
+    check_databases,
+    check_root_key,
+    check_settings,
+    refuse_to_start,
+)
+from identity_privacy.crypto.errors import RootKeyUnavailable
+from identity_privacy.crypto.providers import provider
 from tests.settings import VAR_DIR
 
 
@@ -45,6 +53,8 @@ def test_a_sound_production_starts(production: Settings) -> None:
         ("ROOT_KEY_URL", f"file://{VAR_DIR}/../{VAR_DIR.name}/root-key.json", "E008"),
         ("ROOT_KEY_URL", "vault+http://127.0.0.1:8200/transit/identity-privacy", "E009"),
         ("ROOT_KEY_PREVIOUS_URL", "vault+http://[::1]:8200/transit/identity-privacy", "E009"),
+        ("ROOT_KEY_URL", "awskms:///alias/identity-privacy?endpoint=http://127.0.0.1:4566", "E009"),
+        ("ROOT_KEY_PREVIOUS_URL", "awskms:///alias/identity-privacy?endpoint=http://localhost:4566", "E009"),
     ],
 )
 def test_a_convenience_of_development_is_refused(production: Settings, name: str, value: object, number: str) -> None:
@@ -69,6 +79,8 @@ def test_a_root_key_elsewhere_is_accepted(production: Settings, tmp_path: Path) 
         "awskms://alias/identity-privacy",
         "awskms:///",
         "awskms:///alias/identity-privacy?regoin=eu-central-1",
+        "awskms:///alias/identity-privacy?endpoint=http://kms.example.com",
+        "awskms:///alias/identity-privacy?endpoint=kms.example.com",
         "file://root-key.json",
     ],
 )
@@ -90,6 +102,33 @@ def test_an_address_of_a_root_key_that_cannot_be_right_is_refused(settings: Sett
 def test_a_root_key_in_a_key_service_is_accepted(production: Settings, url: str) -> None:
     production.ROOT_KEY_URL = production.ROOT_KEY_PREVIOUS_URL = url
     assert ids() == []
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL"])
+def test_no_variable_of_aws_sends_keys_in_the_clear(
+    production: Settings, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    production.ROOT_KEY_URL = "awskms:///alias/identity-privacy?region=eu-central-1"
+    monkeypatch.setenv(variable, "http://127.0.0.1:4566")
+    assert ids() == ["identity_privacy.E009"]
+    monkeypatch.setenv(variable, "http://kms.example.com")
+    assert ids() == ["identity_privacy.E009", "identity_privacy.E010"]
+    with pytest.raises(RootKeyUnavailable, match="https"):
+        provider()
+    monkeypatch.setenv(variable, "https://kms.example.com")
+    assert ids() == []
+
+
+def test_no_configuration_file_of_aws_sends_keys_in_the_clear(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text("[default]\nendpoint_url = http://kms.example.com\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):  # or boto3 would ask the machine for them
+        monkeypatch.setenv(name, "made up")
+    settings.ROOT_KEY_URL = "awskms:///alias/identity-privacy?region=eu-central-1"
+    with pytest.raises(RootKeyUnavailable, match="https"):
+        provider().wrap(b"k" * 32, b"one")
 
 
 def test_a_root_key_is_tried_before_it_is_relied_on(settings: Settings, tmp_path: Path) -> None:
@@ -154,6 +193,62 @@ def test_one_database_for_data_and_keys_stops_the_start(tmp_path: Path) -> None:
     assert started.returncode == 1
     assert "identity_privacy.E006" in started.stderr
     assert "DATABASE_KEYS_URL" in started.stderr
+
+
+POSTGRES = "django.db.backends.postgresql"
+SAME = {"ENGINE": POSTGRES, "HOST": "localhost", "PORT": "", "NAME": "one"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"PORT": "5432"},
+        {"PORT": 5432},
+        {"HOST": "127.0.0.1"},
+        {"HOST": "127.0.0.2"},
+        {"HOST": "::1"},
+        {"HOST": ""},
+        {"HOST": "LOCALHOST."},
+    ],
+)
+def test_one_database_is_one_however_it_is_spelt(other: dict[str, object]) -> None:
+    assert _names_one_database(SAME, {**SAME, **other})
+
+
+@pytest.mark.parametrize("other", [{"PORT": "5433"}, {"HOST": "db"}, {"NAME": "keys"}])
+def test_two_databases_are_two(other: dict[str, object]) -> None:
+    assert not _names_one_database(SAME, {**SAME, **other})
+
+
+def test_one_file_is_one_however_it_is_reached(tmp_path: Path) -> None:
+    def file(name: object) -> dict[str, object]:
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": name}
+
+    one, other = tmp_path / "one.sqlite3", tmp_path / "other.sqlite3"
+    (tmp_path / "folder").symlink_to(tmp_path)
+    for is_there in (False, True):
+        for name in (str(one), f"{tmp_path}/x/../one.sqlite3", tmp_path / "folder" / one.name, f"file:{one}?mode=rwc"):
+            assert _names_one_database(file(one), file(name)), (is_there, name)
+        assert not _names_one_database(file(one), file(other))
+        one.touch()
+        other.touch()
+        (tmp_path / "x").mkdir(exist_ok=True)
+    other.unlink()
+    other.hardlink_to(one)
+    assert _names_one_database(file(one), file(other))
+
+
+@pytest.mark.django_db
+def test_the_databases_themselves_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_databases(databases=["default", "keys"]) == []
+    if connection.vendor == "postgresql":
+        monkeypatch.setattr("identity_privacy.checks.KEYS", "default")
+        assert [finding.id for finding in check_databases(databases=["default"])] == ["identity_privacy.E006"]
+
+
+def test_a_database_whose_transactions_nobody_can_follow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "vendor", "mysql")
+    assert ids() == ["identity_privacy.E012"]
 
 
 @pytest.mark.django_db

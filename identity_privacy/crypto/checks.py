@@ -30,7 +30,7 @@ from identity_privacy.crypto.fields import (
     NextBlindIndexField,
     encrypted_fields,
 )
-from identity_privacy.crypto.places import declared_places
+from identity_privacy.crypto.places import declared_places, kind_of
 from identity_privacy.crypto.querysets import SealedQuerySet
 from identity_privacy.crypto.rows import SealedModel
 
@@ -154,6 +154,15 @@ def _of_places(every: Collection[type[Model]], models: Collection[type[Model]]) 
                 "E112",
                 f"the place was {first} when this column was made",
                 "Write that again: it is part of what each stored value is bound to, and no value opens under another.",
+            )
+        kind = declared.kind.get(own.place, kind_of(own))
+        if is_asked and owner == column and kind is not kind_of(own):
+            yield _error(
+                own,
+                "E112",
+                f"this column of the place {own.place} was an {kind.__name__} when it was made",
+                "Make a new column with a place of its own, and carry the values over: what was sealed as the one kind "
+                "would open as the other, or fail with the value in the error.",
             )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
@@ -18,7 +18,15 @@ from django.db.migrations.operations import (
 )
 from django.db.migrations.operations.base import Operation
 
-from identity_privacy.crypto.fields import EncryptedField
+from identity_privacy.crypto.fields import (
+    EncryptedBinaryField,
+    EncryptedDateField,
+    EncryptedField,
+    EncryptedJSONField,
+    EncryptedTextField,
+)
+
+KINDS: Final = (EncryptedTextField, EncryptedDateField, EncryptedJSONField, EncryptedBinaryField, EncryptedField)
 
 # A model as `app.model` and a field's name.
 Column: TypeAlias = tuple[str, str]
@@ -26,16 +34,18 @@ Column: TypeAlias = tuple[str, str]
 
 @dataclass(slots=True)
 class DeclaredPlaces:
-    """The first place of each column, and the column that each place belongs to, also of columns that are gone."""
+    """The first place of each column; of each place, also of columns that are gone, its column and its first kind."""
 
     place: dict[Column, str] = field(default_factory=dict)
     owner: dict[str, Column] = field(default_factory=dict)
+    kind: dict[str, type[EncryptedField]] = field(default_factory=dict)
 
     def declare(self, column: Column, declared: object) -> None:
         """Take note of a column, unless it is known or not encrypted."""
         if isinstance(declared, EncryptedField):
             self.place.setdefault(column, declared.place)
             self.owner.setdefault(declared.place, column)
+            self.kind.setdefault(declared.place, kind_of(declared))
 
     def rename(self, old: Column, new: Column) -> None:
         """Follow a column to its new name."""
@@ -44,6 +54,11 @@ class DeclaredPlaces:
         for place, column in self.owner.items():
             if column == old:
                 self.owner[place] = new
+
+
+def kind_of(declared: EncryptedField) -> type[EncryptedField]:
+    """The class of ours by which a field makes bytes of a value, whatever an app derives from it."""
+    return next(one for one in type(declared).__mro__ if one in KINDS)
 
 
 def declared_places(app_labels: Iterable[str]) -> DeclaredPlaces:

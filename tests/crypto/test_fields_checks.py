@@ -266,7 +266,7 @@ def test_a_place_is_one_columns_only() -> None:
 
 MIGRATION = """
 from django.db import migrations, models
-from identity_privacy.crypto.fields import EncryptedTextField
+from identity_privacy.crypto.fields import EncryptedDateField, EncryptedTextField
 class Migration(migrations.Migration):
     operations = [{operations}]
 """
@@ -303,6 +303,30 @@ def test_a_place_is_never_changed(migrations: Callable[..., None]) -> None:
     )
     declared()
     assert numbers() == {"E112"}
+
+
+def test_a_column_stays_of_its_kind(migrations: Callable[..., None]) -> None:
+    """Else a text would be read as a date, and stand in the error."""
+    as_date = CREATED.format(place="notebook.page.text").replace("EncryptedTextField", "EncryptedDateField")
+    migrations(as_date, "migrations.AlterField('page', 'text', EncryptedTextField(place='notebook.page.text'))")
+    declared()
+    assert numbers() == {"E112"}
+
+
+def test_a_class_of_the_apps_own_is_of_the_kind_that_it_derives_from(migrations: Callable[..., None]) -> None:
+    migrations(CREATED.format(place="notebook.page.text"))
+
+    class ShortText(EncryptedTextField):
+        pass
+
+    class Page(SealedModel):
+        text = ShortText(place="notebook.page.text")
+        objects = SealedQuerySet.as_manager()
+
+        class Meta:
+            app_label = "notebook"
+
+    assert numbers() == set()
 
 
 def test_a_place_stays_with_a_column_that_is_renamed(migrations: Callable[..., None]) -> None:

@@ -12,6 +12,7 @@ from identity_privacy.crypto.providers.chosen import (
 )
 from identity_privacy.crypto.providers.interface import KEY_BYTES, RootKeyProvider
 from identity_privacy.crypto.providers.local import LocalRootKey
+from identity_privacy.crypto.providers.transport import goes_in_the_clear, is_loopback
 
 __all__ = [
     "KEY_BYTES",
@@ -19,6 +20,8 @@ __all__ = [
     "RootKeyProvider",
     "begin_root_rotation",
     "end_root_rotation",
+    "goes_in_the_clear",
+    "is_loopback",
     "misconfigured",
     "newest_only",
     "provider",

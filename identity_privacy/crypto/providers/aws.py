@@ -14,6 +14,7 @@ from django.conf import settings
 
 from identity_privacy.crypto.errors import RootKeyUnavailable, WrongPlace
 from identity_privacy.crypto.providers.interface import RootKeyProvider
+from identity_privacy.crypto.providers.transport import aws_endpoint, is_loopback, is_plain
 
 try:  # an optional extra: a service with its root key elsewhere needs no boto3
     import boto3
@@ -82,6 +83,7 @@ class AwsKms:
             raise RootKeyUnavailable("AWS KMS needs boto3: pip install identity-privacy[aws]")
         self._region = options.get("region", [""])[0]
         self._endpoint = options.get("endpoint", [""])[0]
+        _refuse_plain(aws_endpoint(url), but_here=True)
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
         """Let KMS encrypt the key, under the newest material. Raises: RootKeyUnavailable."""
@@ -122,10 +124,19 @@ def _client(process_id: int, region: str, endpoint: str) -> _Client:
         read_timeout=READ_SECONDS,
         retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
     )
-    client: _Client = boto3.session.Session().client(
+    client = boto3.session.Session().client(
         "kms", region_name=region or None, endpoint_url=endpoint or None, config=limits
     )
-    return client
+    # AWS's own configuration files may name it, too.
+    _refuse_plain(client.meta.endpoint_url, but_here=not settings.PRODUCTION)
+    found: _Client = client
+    return found
+
+
+def _refuse_plain(endpoint: str, *, but_here: bool) -> None:
+    """Raises: RootKeyUnavailable, where whoever listens would read keys: KMS gets and gives them as they are."""
+    if is_plain(endpoint) and not (but_here and is_loopback(urlsplit(endpoint).hostname or "")):
+        raise RootKeyUnavailable("keys go to AWS KMS by https:// alone: see `endpoint` and AWS_ENDPOINT_URL")
 
 
 def _bound(context: bytes) -> Mapping[str, str]:

@@ -27,8 +27,8 @@ from django.conf import settings
 
 from identity_privacy.crypto.errors import RootKeyUnavailable, WrongPlace
 from identity_privacy.crypto.providers.interface import RootKeyProvider
+from identity_privacy.crypto.providers.transport import is_loopback
 
-LOOPBACK: Final = {"localhost", "127.0.0.1", "::1"}
 TIMEOUT_SECONDS: Final = 3
 ATTEMPTS: Final = 2
 MAX_ANSWER_BYTES: Final = 65_536
@@ -55,7 +55,7 @@ class VaultTransit:
             self._host = ""
         if not self._host or not mount or not name or parts.query or parts.username:
             raise RootKeyUnavailable("write a key in Vault as vault+https://host:8200/<mount>/<key name>")
-        if not self._is_secure and self._host not in LOOPBACK:
+        if not self._is_secure and not is_loopback(self._host):
             raise RootKeyUnavailable("vault+http:// is for a Vault on this machine alone: use vault+https://")
         self._mount, self._name = mount, name
 
