@@ -25,10 +25,20 @@ FEW: Final = 50
 
 
 class LoadedState(ModelState):
-    """The state of a row that came from the database, without an assignment a row."""
+    """The state of a row that came from the database."""
 
     db = DEFAULT_DB_ALIAS
     adding = False
+
+
+class LateState:
+    """Makes a row's state when Django asks for it: most rows of a list are never asked."""
+
+    def __get__(self, row: models.Model | None, owner: type[models.Model] | None = None) -> Any:
+        if row is None:
+            return self
+        row.__dict__["_state"] = state = LoadedState()
+        return state
 
 
 def make_row(
@@ -36,7 +46,7 @@ def make_row(
 ) -> Row:
     """A row without `Model.__init__`, which costs more than opening a value; `beside` are the keys of its list."""
     row = object.__new__(model)
-    row.__dict__ = loaded = {"_state": LoadedState(), "_beside": beside, "_shape": shape, "_closed": values}
+    row.__dict__ = loaded = {"_beside": beside, "_shape": shape, "_closed": values}
     for name, at in shape.plain:
         loaded[name] = values[at]
     if db != DEFAULT_DB_ALIAS:

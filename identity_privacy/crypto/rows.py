@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 from identity_privacy.crypto.errors import OpenedRowLeaves, SealedUnderAnotherKey
 from identity_privacy.crypto.fields import DataKeyField, EncryptedField, Sealed, encrypted_fields
 from identity_privacy.crypto.fields.base import ABSENT, RowShape, closed_value, keep_closed, load_closed
-from identity_privacy.crypto.listing import make_row
+from identity_privacy.crypto.listing import LateState, make_row
 from identity_privacy.crypto.sealing import sealed_in_place, written_with
 
 
@@ -28,6 +28,8 @@ class SealedModel(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     data_key_id = DataKeyField()
+
+    _state = LateState()
 
     class Meta:
         abstract = True
@@ -39,6 +41,7 @@ class SealedModel(models.Model):
     def __copy__(self) -> Self:
         """A second row in this process, which holds the same values."""
         row = object.__new__(type(self))
+        self.__dict__.setdefault("_state", self._state)
         row.__dict__ = super().__getstate__()
         return row
 
@@ -46,6 +49,7 @@ class SealedModel(models.Model):
         """What pickling takes. Raises: OpenedRowLeaves, once a value was opened or set."""
         if any(self.__dict__.get(field.attname) is not None for field in encrypted_fields(type(self))):
             raise OpenedRowLeaves(f"{self._meta.label} {self.pk} holds open values; pass its id instead")
+        self.__dict__.setdefault("_state", self._state)
         state = super().__getstate__()
         state.pop("_beside", None)
         return state

@@ -103,34 +103,41 @@ class _SealedAttribute:
     def __get__(self, instance: models.Model | None, owner: type[models.Model] | None = None) -> Any:
         if instance is None:
             return self
-        row, name = instance.__dict__, self._name
-        reading = active.get()
-        if "_suffix" in row and reading is not None:
-            open_closed(instance, reading)
-            if name in row:
-                return row[name]
-        at = row["_shape"].at.get(name) if "_shape" in row else None
-        if at is None or "data_key_id" not in row:
+        row, name, reading = instance.__dict__, self._name, active.get()
+        # The usual case: a closed value of a row from a list, inside a Reading that has the key.
+        if reading is not None and "_closed" in row and "data_key_id" in row:
+            if "_suffix" in row:
+                open_closed(instance, reading)
+                if name in row:
+                    return row[name]
+            at, key_id = row["_shape"].at.get(name), row["data_key_id"].int
+            sealed = None if at is None else row["_closed"][at]
+            cipher = reading.ciphers.get(key_id)
+            if sealed and cipher is not None and sealed[0] == _VERSION:
+                row["_suffix"] = suffix = (row["id"].int << 128 | key_id).to_bytes(32)
+                try:
+                    row[name] = value = self._from_bytes(
+                        cipher.decrypt(sealed[1:13], sealed[13:], self._prefix + suffix)
+                    )
+                except (InvalidTag, ValueError):  # a key that was rotated meanwhile, or a value that is not this row's
+                    return self._opened(instance)
+                return value
+        return self._opened(instance)
+
+    def _opened(self, instance: models.Model) -> Any:
+        """The value, whatever must be fetched for it first."""
+        row = instance.__dict__
+        if "_closed" not in row or "data_key_id" not in row or self._name not in row["_shape"].at:
             load_closed(instance, [self.field])
-            at = row["_shape"].at[name]
-        sealed = row["_closed"][at]
-        if sealed is None:
-            row[name] = None
-            return None
-        key_id = row["data_key_id"]
-        cipher = reading.ciphers.get(key_id.int) if reading is not None else None
-        if cipher is None:
-            if reading is None and dumps_sealed.get():
+        sealed, key_id = row["_closed"][row["_shape"].at[self._name]], row["data_key_id"]
+        value = None
+        if sealed is not None:
+            if active.get() is None and dumps_sealed.get():
                 return Sealed(sealed, self.field, row["id"], key_id)
-            cipher = active_reading().cipher(key_id, beside=row.get("_beside", ()))
-        row["_suffix"] = suffix = (row["id"].int << 128 | key_id.int).to_bytes(32)
-        if not sealed or sealed[0] != _VERSION:  # the one byte that the tag does not cover
-            return self.field.open(sealed, row_id=row["id"], key_id=key_id)
-        try:
-            value = self._from_bytes(cipher.decrypt(sealed[1:13], sealed[13:], self._prefix + suffix))
-        except (InvalidTag, ValueError):  # a key that was rotated meanwhile, or a value that is not this row's
+            active_reading().cipher(key_id, beside=row.get("_beside", ()))
             value = self.field.open(sealed, row_id=row["id"], key_id=key_id)
-        row[name] = value
+            row["_suffix"] = (row["id"].int << 128 | key_id.int).to_bytes(32)
+        row[self._name] = value
         return value
 
 
