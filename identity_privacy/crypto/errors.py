@@ -64,6 +64,13 @@ class RotationRuns(Refused):
     title = "Another rotation of keys runs"
 
 
+class ColumnsUnknown(Refused):
+    """Keys were to be taken away by a release that does not know every column with values under them."""
+
+    code = "columns-unknown"
+    title = "A newer release must do this"
+
+
 class KeyRotated(ServiceError):
     """A data key was rotated while a file was written under it; what wrote the file writes it again."""
 

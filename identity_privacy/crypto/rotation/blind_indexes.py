@@ -33,6 +33,7 @@ from identity_privacy.crypto.index_keys import forget_held_index_keys, index_key
 from identity_privacy.crypto.models import IndexKey
 from identity_privacy.crypto.reading import Reading
 from identity_privacy.crypto.rotation.alone import alone, step
+from identity_privacy.crypto.rotation.known import see_that_every_column_is_known
 from identity_privacy.crypto.rotation.outcome import Outcome, Plan, Progress, Unreadable, unseen
 from identity_privacy.crypto.rotation.writers import database_of, every_row, wait_for_writers
 from identity_privacy.crypto.sealing import blind_indexes_of
@@ -66,8 +67,9 @@ def rotate_index(
     It takes at least `KEK_HOLD_SECONDS`: for so long look-ups may hold the keys as they were.
 
     Raises: IndexCannotRotate; RootKeyUnavailable; RotationRuns; WritersStillRun, after `patience` seconds;
-    NotForgotten. Call it again.
+    NotForgotten. Call it again. ColumnsUnknown, where a newer release must do it.
     """
+    see_that_every_column_is_known()
     places = _places(controller_id, field)
     details: dict[str, str | int] = {"field": field or "all"}
     tell(KeyEvent(action="keys.index_key_rotation_begun", controller_id=controller_id, details=details))
@@ -189,6 +191,7 @@ class _Rotation:
         wait_for_writers(self._patience)  # whoever fills the index under the current key
         for place in places:
             self._take_over(place)
+        see_that_every_column_is_known()
         for place in places:
             _end(place, self._newest[place])
         self._clear(places)

@@ -16,6 +16,7 @@ from identity_privacy.crypto.keys import wrap
 from identity_privacy.crypto.models import DataKey
 from identity_privacy.crypto.providers import KEY_BYTES
 from identity_privacy.crypto.rotation.alone import alone, step
+from identity_privacy.crypto.rotation.known import see_that_every_column_is_known
 from identity_privacy.crypto.rotation.materials import Materials, materials_in, materials_of, wrapped_key
 from identity_privacy.crypto.rotation.outcome import Outcome, Plan, Progress, Unreadable, unseen
 from identity_privacy.crypto.rotation.resealing import reseal
@@ -76,7 +77,9 @@ def rotate_dek(whose: Whose, *, resume: bool = False, patience: float, progress:
     4. At the end, overwrite the bytes of the old materials.
 
     Raises: RootKeyUnavailable; RotationRuns; WritersStillRun, after `patience` seconds; NotForgotten. Call it again.
+    ColumnsUnknown, where a newer release must do it.
     """
+    see_that_every_column_is_known()
     _tell("keys.data_key_rotation_begun", whose, {})
     waiting: Sequence[UUID] = list(whose.keys().exclude(previous=None).order_by("id").values_list("id", flat=True))
     last = _last(whose.keys().exclude(previous=None)) if resume else UUID(int=0)
@@ -160,6 +163,7 @@ def _finish(ids: Sequence[UUID], patience: float) -> tuple[int, list[Unreadable]
             if time.monotonic() > end:
                 raise WritersStillRun("a transaction still holds rows that are to be sealed anew; try again")
             time.sleep(0.02)
+    see_that_every_column_is_known()
     unreadable += done.unreadable
     for row in done.unreadable:
         keys.pop(row.key_id, None)

@@ -41,6 +41,11 @@ def database_of(model: type[models.Model]) -> str:
     return router.db_for_write(model)
 
 
+def data_databases() -> list[str]:
+    """Every database in which rows name a data key."""
+    return sorted({database_of(model) for model in models_with_keys()})
+
+
 def every_row(model: type[Row]) -> models.QuerySet[Row]:
     """All rows of a table; a model's managers, its base manager too, may be made to leave some out."""
     return models.QuerySet(model, using=database_of(model))
@@ -48,7 +53,7 @@ def every_row(model: type[Row]) -> models.QuerySet[Row]:
 
 def wait_for_writers(seconds: float) -> None:
     """Return once every transaction of the data that is open now has ended. Raises: WritersStillRun."""
-    for using in sorted({database_of(model) for model in models_with_keys()}):
+    for using in data_databases():
         _wait(using, seconds)
 
 
