@@ -2,12 +2,13 @@
 
 The order of an erasure: restrict the profile; keep under the request's own key how each system finds the person and
 what is still to be sent; erase our own rows; commit; destroy the keys of the person and of their requests that ended
-before; check that nothing is left; only then say "erased here". Killed anywhere, `fulfil_due` takes it up where it
-stopped.
+before; wait for whoever had begun to write; check that nothing is left; only then say "erased here". Killed anywhere,
+`fulfil_due` takes it up where it stopped.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
@@ -26,6 +27,7 @@ from identity_privacy.actors import Actor
 from identity_privacy.crypto.destruction import destroy_subject_keys, living_subject_keys
 from identity_privacy.crypto.models import DataKey
 from identity_privacy.crypto.reading import Reading
+from identity_privacy.crypto.rotation.writers import wait_for_writers
 from identity_privacy.crypto.terms import KeyKind
 from identity_privacy.delivery.models import Link, System
 from identity_privacy.delivery.services import enqueue, reseal_pending, wake
@@ -34,6 +36,8 @@ from identity_privacy.subject_data import stores
 from profiles.services import restrict_profile
 
 ANSWER = "dsar.answer"
+# How long one erasure waits for others' transactions before it is left to the next sweep.
+PATIENCE_SECONDS: Final = 5.0
 SERVICE = Actor.service("fulfilment")
 
 
@@ -49,7 +53,8 @@ def fulfil_due() -> int:
 def carry_out(*, request_id: UUID) -> None:
     """Deal with our own copy and ask the linked systems; safe to repeat.
 
-    Raises: NotErased, when something is left after an erasure; NotNow, when it was not accepted or was withdrawn.
+    Call it outside a transaction. Raises: NotErased, when something is left after an erasure; NotNow, when it was not
+    accepted or was withdrawn; NotForgotten and WritersStillRun, while others hold it up.
     """
     request = SubjectRequest.objects.get(id=request_id)
     if request.kind == RequestKind.ACCESS:
@@ -63,6 +68,9 @@ def carry_out(*, request_id: UUID) -> None:
     for ended_id in _ended_before(request).filter(forgotten_at=None).values_list("id", flat=True):
         forget_request(request_id=ended_id)
     destruction = destroy_subject_keys(request.subject_id, kinds=[KeyKind.PROFILE])
+    # What was sealed under the person's key before it was destroyed is in a transaction that is open now, or committed:
+    # after this the check sees it, and nothing can come in under that key any more.
+    wait_for_writers(PATIENCE_SECONDS)
     _confirm_erasure(request_id, backups_end_on=destruction.backups_end_on.isoformat())
 
 
@@ -181,7 +189,7 @@ def _collect(request_id: UUID) -> None:
     wake(ANSWER)
 
 
-@transaction.atomic
+@transaction.atomic(durable=True)
 def _erase(request_id: UUID) -> None:
     request, own = _in_work(request_id)
     if own.state != TaskState.PLANNED:
@@ -198,7 +206,7 @@ def _erase(request_id: UUID) -> None:
     enter_request(SERVICE, "subject.rows_erased", request, rows=sum(own.counts.values()))
 
 
-@transaction.atomic
+@transaction.atomic(durable=True)
 def _confirm_erasure(request_id: UUID, *, backups_end_on: str) -> None:
     request, own = _in_work(request_id)
     if own.state == TaskState.REPORTED:

@@ -98,7 +98,24 @@ class Tombstone(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     subject_id = models.UUIDField(unique=True)
     destroyed_at = models.DateTimeField()
+    change = models.PositiveBigIntegerField(help_text="Which change of the table of data keys (`Remains`) it was")
+    forgotten_at = models.DateTimeField(null=True, help_text="Since when no file of the database holds their bytes")
     backups_end_on = models.DateField()
+
+
+class Remains(models.Model):
+    """What keys that were destroyed or replaced may have left in the file of one table, and until when backups have it.
+
+    The file holds nothing of the first `forgotten` of `changes`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    table = models.CharField(max_length=64, unique=True)
+    changes = models.PositiveBigIntegerField(default=0)
+    forgotten = models.PositiveBigIntegerField(default=0)
+    rewritten_at = models.DateTimeField(null=True)
+    rewrite_seconds = models.FloatField(default=0.0)
+    backups_end_on = models.DateField(null=True, help_text="The last day of a backup with a key that was in this table")
 
 
 class Incident(models.Model):

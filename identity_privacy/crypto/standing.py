@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import Count, Max
+from django.db.models import Count
 
 from identity_privacy.crypto.controller_keys import unwrap_controller_key
+from identity_privacy.crypto.destruction import last_backup_ends_on, unfinished
 from identity_privacy.crypto.errors import RootKeyUnavailable, WrongPlace
 from identity_privacy.crypto.models import ControllerKey, DataKey, Incident, IndexKey, SigningKey, Tombstone
 from identity_privacy.crypto.providers import newest_only, provider, root_key_path
@@ -34,6 +35,8 @@ class Standing:
     rotations: Sequence[Rotation]
     retired: int
     destroyed_people: int
+    not_forgotten_people: int
+    not_forgotten_in: Sequence[str]
     backups_end_on: date | None
     incidents: int
 
@@ -41,7 +44,6 @@ class Standing:
 def standing() -> Standing:
     """Count everything; opens controllers' keys to see that they open, and shows none."""
     counted = DataKey.objects.values("kind").annotate(count=Count("id")).order_by("kind")
-    tombstones = Tombstone.objects.aggregate(count=Count("id"), last=Max("backups_end_on"))
     problem, rotations = _root()
     return Standing(
         root_key_problem=problem,
@@ -51,8 +53,10 @@ def standing() -> Standing:
         signing_keys=SigningKey.objects.count(),
         rotations=[*rotations, *_controllers(), *_data_keys(), *_index_keys()],
         retired=DataKey.objects.exclude(retired_at=None).count(),
-        destroyed_people=tombstones["count"],
-        backups_end_on=tombstones["last"],
+        destroyed_people=Tombstone.objects.count(),
+        not_forgotten_people=Tombstone.objects.filter(forgotten_at=None).count(),
+        not_forgotten_in=unfinished(),
+        backups_end_on=last_backup_ends_on(),
         incidents=Incident.objects.count(),
     )
 

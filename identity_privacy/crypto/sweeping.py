@@ -5,17 +5,16 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import QuerySet
 
 from identity_privacy import clock
-from identity_privacy.crypto.destruction import forget_bytes
+from identity_privacy.crypto.destruction import delete_keys, finish_forgetting
+from identity_privacy.crypto.errors import WritersStillRun
 from identity_privacy.crypto.events import KeyEvent, tell
 from identity_privacy.crypto.files import sealed_files
 from identity_privacy.crypto.models import DataKey
 from identity_privacy.crypto.rotation.outcome import Outcome, Plan, Progress, unseen
-from identity_privacy.crypto.rotation.writers import database_of, models_with_keys, wait_for_writers
-from identity_privacy.crypto.router import KEYS
+from identity_privacy.crypto.rotation.writers import every_row, models_with_keys, wait_for_writers
 from identity_privacy.crypto.terms import KeyKind
 
 # A key is committed before the first value under it: one as old as this has waited long enough.
@@ -35,20 +34,24 @@ def sweep_orphans(*, patience: float, progress: Progress = unseen) -> Outcome:
     1. Retire them: from now on nobody begins to write under them.
     2. Wait for the transactions of the data that are open: whoever had begun has then ended.
     3. Look again. What is named now was in use after all and comes back; the others are destroyed.
+    4. Overwrite their bytes, and those of whatever else was destroyed and not overwritten yet.
 
     Raises: WritersStillRun, after `patience` seconds; NotForgotten. Call it again.
     """
     swept = kept = 0
     for orphans in _batches():
         DataKey.objects.filter(id__in=orphans, retired_at=None).update(retired_at=clock.now())
-        wait_for_writers(patience)
+        try:
+            wait_for_writers(patience)
+        except WritersStillRun:
+            finish_forgetting()  # which waits for nobody's data
+            raise
         used = _used(orphans)
-        with transaction.atomic(using=KEYS):
-            DataKey.objects.filter(id__in=used).update(retired_at=None)
-            destroyed, _ = DataKey.objects.filter(id__in=set(orphans) - used).exclude(retired_at=None).delete()
+        DataKey.objects.filter(id__in=used).update(retired_at=None)
+        destroyed = delete_keys(DataKey.objects.filter(id__in=set(orphans) - used).exclude(retired_at=None))
         swept, kept = swept + destroyed, kept + len(used)
         progress(len(orphans))
-    forget_bytes()
+    finish_forgetting()
     if swept or kept:
         tell(KeyEvent(action="keys.orphans_swept", details={"swept": swept, "kept": kept}))
     return Outcome(sentence=f"{swept:,} data keys that nothing was under were destroyed", count=swept)
@@ -79,6 +82,6 @@ def _old() -> QuerySet[DataKey]:
 def _used(key_ids: Collection[UUID]) -> set[UUID]:
     used = {file.key_id for file in sealed_files(key_ids)}
     for model in models_with_keys():
-        rows = model._base_manager.using(database_of(model)).filter(data_key_id__in=key_ids)
+        rows = every_row(model).filter(data_key_id__in=key_ids)
         used.update(rows.values_list("data_key_id", flat=True).distinct())
     return used

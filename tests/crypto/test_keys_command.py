@@ -17,13 +17,16 @@ from pytest_django import Settings
 from identity_privacy import clock
 from identity_privacy.access.models import Controller
 from identity_privacy.audit.models import Entry
+from identity_privacy.crypto import destruction
 from identity_privacy.crypto.controller_keys import forget_held_keys
 from identity_privacy.crypto.errors import NotForgotten, WritersStillRun
 from identity_privacy.crypto.fields import Sealed
+from identity_privacy.crypto.keys import controller_secrets_key, create_data_key
 from identity_privacy.crypto.management.commands import keys
 from identity_privacy.crypto.models import ControllerKey, DataKey, IndexKey, Tombstone
 from identity_privacy.crypto.providers import write_root_key
 from identity_privacy.crypto.rotation import blind_indexes, data_keys
+from identity_privacy.crypto.terms import KeyKind
 from profiles.models import Attribute
 from tests.crypto.rotated import every_value, half_done, make_people, own_bytes
 from tests.factories import make_controller
@@ -145,7 +148,44 @@ def test_destroying_asks_first_and_names_the_day_on_which_the_last_backup_ends(
         ("keys.destruction_begun", "by court order", person),
         ("keys.destroyed", "by court order", person),
     ]
-    assert f"the last backup of the keys that still holds one of them expires on {ends_on:%d %B %Y}" in run("status")
+    assert f"still holds one that was destroyed or replaced expires on {ends_on:%d %B %Y}" in run("status")
+
+
+def test_what_is_destroyed_by_a_requests_id_is_named_and_is_all_that_is(
+    lindwerk: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets, request = controller_secrets_key(lindwerk.id), uuid4()
+    create_data_key(kind=KeyKind.REQUEST, controller_id=lindwerk.id, owner_id=request)
+    profile = DataKey.objects.filter(kind=KeyKind.PROFILE).first()
+    assert profile is not None
+    for owner, says in (
+        (lindwerk.id, "0 data keys are"),
+        (profile.owner_id, "0 data keys are"),
+        (request, "(1 request)"),
+    ):
+        assert says in run("destroy", "--owner", owner, "--reason", "test", "--dry-run")
+        run("destroy", "--owner", owner, "--reason", "test", "--yes")
+    assert DataKey.objects.filter(id__in=[secrets, profile.id]).count() == 2
+    assert not DataKey.objects.filter(owner_id=request).exists()
+
+
+def test_status_says_which_destruction_is_not_finished_and_what_finishes_it(
+    lindwerk: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_yet(*_: object, **__: object) -> float:
+        raise NotForgotten("somebody reads")
+
+    person = DataKey.objects.values_list("subject_id", flat=True).first()
+    with monkeypatch.context() as held_up:
+        held_up.setattr(destruction, "_rewrite", not_yet)
+        held_up.setattr(destruction, "_truncate_log", not_yet)
+        with pytest.raises(CommandError, match="not finished, nothing is lost: somebody reads"):
+            run("destroy", "--subject", person, "--reason", "test", "--yes")
+    said = run("status")
+    assert "1 of them not yet overwritten" in said
+    assert "the file of crypto_datakey may still hold such keys; `keys sweep` ends it" in said
+    run("sweep")
+    assert "not finished" not in run("status")
 
 
 def test_whose_keys_must_be_said(lindwerk: Controller) -> None:

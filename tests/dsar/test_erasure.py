@@ -1,11 +1,12 @@
 """An accepted erasure is carried out whole, whatever dies on the way, and touches nobody else."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from dsar.rules import ready_to_ask, without_circles
 from dsar.services import answer_due, ask_again, carry_out, fulfil_due, fulfilment, submit_request, withdraw_request
 from dsar.services.fulfilment import what_is_left
 from dsar.terms import Channel, Check, EvidenceKind, Outcome, RequestKind, RequestState, TaskState
+from identity_privacy import clock
 from identity_privacy.access.models import User
 from identity_privacy.actors import Actor
 from identity_privacy.audit.models import Entry
@@ -30,7 +32,8 @@ from identity_privacy.delivery.services import deliver_due, link_subject
 from identity_privacy.delivery.terms import MessageState
 from identity_privacy.subject_data import stores
 from profiles.errors import UnknownPerson
-from profiles.models import Profile
+from profiles.models import Identifier, Profile
+from profiles.terms import IdentifierKind
 from tests.cast import ALICE_EMAIL, Cast, enter
 from tests.delivery.world import Receiver, Reply
 from tests.dsar.world import Killed, actions, again, own_task, reading, report, sealed_values, task_of
@@ -147,6 +150,44 @@ def test_a_writer_that_always_comes_late_holds_up_no_erasure(cast: Cast, monkeyp
     assert what_is_left(cast.bob) == {}
     assert own_task(request).counts["access.users"] == 1
     assert actions(request).count("subject.erased") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.only_on("postgresql")
+def test_it_is_not_called_erased_while_somebody_still_writes_who_began_before(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fulfilment, "PATIENCE_SECONDS", 0.1)
+    request = make_request(cast.lindwerk, cast.alice, ERASURE)
+    has_written, may_commit = threading.Event(), threading.Event()
+    key_id = Profile.objects.get(id=cast.alice).data_key_id
+
+    def write() -> None:
+        with transaction.atomic():
+            Identifier.objects.create(
+                controller=cast.lindwerk,
+                profile_id=cast.alice,
+                data_key_id=key_id,
+                kind=IdentifierKind.EMAIL,
+                value="second@example.org",
+                source="test",
+                recorded_at=clock.now(),
+            )
+            has_written.set()
+            may_commit.wait(10)
+        connections.close_all()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert has_written.wait(10)
+    assert fulfil_due() == 0
+    assert own_task(request).state == TaskState.ASKED
+    may_commit.set()
+    writer.join()
+    assert fulfil_due() == 1
+    assert own_task(request).state == TaskState.REPORTED
+    assert what_is_left(cast.alice) == {}
+    assert not Identifier.objects.filter(profile_id=cast.alice).exists()
 
 
 # --- Killed anywhere ----------------------------------------------------------------------------------

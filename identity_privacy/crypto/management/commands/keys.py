@@ -3,17 +3,23 @@
 import signal
 from argparse import ArgumentParser
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date
 from typing import NoReturn
 from uuid import UUID
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Count
 from tqdm import tqdm
 
-from identity_privacy import clock
-from identity_privacy.crypto.destruction import destroy_owner_keys, destroy_subject_keys
+from identity_privacy.crypto.destruction import (
+    destroy_owner_keys,
+    destroy_subject_keys,
+    last_backup_ends_on,
+    request_keys,
+)
 from identity_privacy.crypto.errors import (
+    ColumnsUnknown,
     IndexCannotRotate,
     NotForgotten,
     RootKeyUnavailable,
@@ -90,7 +96,7 @@ class Command(BaseCommand):
             raise CommandError(f"stopped; nothing is lost, and `manage.py keys {again}` goes on from here") from None
         except (WritersStillRun, NotForgotten) as error:
             raise CommandError(f"not finished, nothing is lost: {error}") from None
-        except (RootKeyUnavailable, IndexCannotRotate, RotationRuns) as error:
+        except (RootKeyUnavailable, IndexCannotRotate, RotationRuns, ColumnsUnknown) as error:
             raise CommandError(str(error)) from None
 
     def _init(self) -> None:
@@ -111,9 +117,16 @@ class Command(BaseCommand):
         self._count(now.retired, "orphans about to be swept")
         self._count(now.incidents, "values that did not open, not yet in the audit log")
         self._count(now.destroyed_people, "people whose keys were destroyed")
+        if now.not_forgotten_people:
+            self._count(now.not_forgotten_people, "of them not yet overwritten")
         if now.backups_end_on is not None:
             self.stdout.write(
-                f"the last backup of the keys that still holds one of them expires on {now.backups_end_on:%d %B %Y}"
+                "the last backup of the keys that still holds one that was destroyed or replaced expires on "
+                f"{now.backups_end_on:%d %B %Y}"
+            )
+        for table in now.not_forgotten_in:
+            self.stdout.write(
+                self.style.WARNING(f"not finished: the file of {table} may still hold such keys; `keys sweep` ends it")
             )
         for rotation in now.rotations:
             self.stdout.write(self.style.WARNING(f"under way: {rotation.sentence}; `keys {rotation.verb}` finishes it"))
@@ -159,9 +172,12 @@ class Command(BaseCommand):
 
     def _destroy(self, options: Options) -> None:
         whose = _one_of(options, "subject", "owner")
-        keys = whose.keys() if whose.owner_id is None else whose.keys().exclude(kind=KeyKind.PROFILE)
-        count = keys.count()
-        plan = Plan(sentence=f"{count:,} data keys are destroyed, and nothing under them can ever be read", total=count)
+        keys = whose.keys() if whose.owner_id is None else request_keys([whose.owner_id])
+        kinds = list(keys.values_list("kind").annotate(count=Count("id")).order_by("kind"))
+        count = sum(number for _, number in kinds)
+        named = " and ".join(f"{number:,} {kind}" for kind, number in kinds)
+        sentence = f"{count:,} data keys are destroyed{f' ({named})' if named else ''}"
+        plan = Plan(sentence=f"{sentence}, and nothing under them can ever be read", total=count)
 
         def destroy(progress: Progress) -> Outcome:
             event = KeyEvent(
@@ -171,23 +187,21 @@ class Command(BaseCommand):
                 details={"owner": str(whose.owner_id or "")},
             )
             tell(event)
+            ends_on: date | None
             if whose.subject_id is not None:
                 done = destroy_subject_keys(whose.subject_id, kinds=[*KeyKind])
                 destroyed, ends_on = done.keys, done.backups_end_on
             else:
                 destroyed = destroy_owner_keys([whose.owner_id] if whose.owner_id else [])
-                ends_on = clock.now().date() + timedelta(days=settings.KEYS_BACKUP_DAYS)
+                ends_on = last_backup_ends_on()
             progress(destroyed)
-            tell(
-                KeyEvent(
-                    action="keys.destroyed",
-                    subject_id=event.subject_id,
-                    reason=event.reason,
-                    details={**event.details, "keys": destroyed, "backups_end_on": ends_on.isoformat()},
-                )
-            )
-            sentence = f"{destroyed:,} data keys were destroyed; the last backup that still holds them expires on"
-            return Outcome(sentence=f"{sentence} {ends_on:%d %B %Y}", count=destroyed)
+            day = {"backups_end_on": ends_on.isoformat()} if ends_on else {}
+            details = {**event.details, "keys": destroyed, **day}
+            tell(replace(event, action="keys.destroyed", details=details))
+            sentence = f"{destroyed:,} data keys were destroyed"
+            if ends_on:
+                sentence += f"; the last backup that still holds them expires on {ends_on:%d %B %Y}"
+            return Outcome(sentence=sentence, count=destroyed)
 
         if not options["dry_run"] and not options["yes"]:
             self.stdout.write(f"{plan.sentence}.")
