@@ -44,6 +44,9 @@ def normalise(kind: str, value: str) -> str:
 def blind_indexes(controller_id: UUID, kind: str, value: str) -> list[bytes]:
     """Under which hashes an identifier may stand, 32 bytes each: one, or two while the key is rotated.
 
-    Look up with `filter(index__in=blind_indexes(…))`. Raises: Invalid.
+    None where this controller has no value of the kind. Look up with `filter(index__in=blind_indexes(…))`.
+
+    Raises: Invalid.
     """
-    return held_index_keys(controller_id, kind).lookups(normalise(kind, value))
+    normal, keys = normalise(kind, value), held_index_keys(controller_id, kind)
+    return keys.lookups(normal) if keys is not None else []

@@ -3,18 +3,19 @@
 import contextlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, ProgrammingError, transaction
 from uuid_utils.compat import uuid7
 
 from identity_privacy import clock
-from identity_privacy.crypto.errors import WrongPlace
+from identity_privacy.crypto.errors import RootKeyUnavailable, WrongPlace
 from identity_privacy.crypto.held import Held
-from identity_privacy.crypto.models import ControllerKey
-from identity_privacy.crypto.providers import KEY_BYTES, RootKeyProvider, provider
+from identity_privacy.crypto.models import ControllerKey, SigningKey
+from identity_privacy.crypto.providers import KEY_BYTES, RootKeyProvider, provider, write_root_key
 from identity_privacy.crypto.router import KEYS
 from identity_privacy.crypto.transactions import ensure_begun
 
@@ -37,9 +38,29 @@ def controller_key(controller_id: UUID) -> ControllerKey:
     return current.get()
 
 
+def make_root_key(path: Path) -> bool:
+    """Make the root key's file on a new installation; says whether it made it, or there was one.
+
+    Raises: RootKeyUnavailable, where keys hang on a root key that is not there: another one would open none of them.
+    """
+    if not path.exists():
+        with contextlib.suppress(OperationalError, ProgrammingError):  # no tables yet: a new installation
+            if ControllerKey.objects.exists() or SigningKey.objects.exists():
+                raise RootKeyUnavailable(f"no root key at {path}, and keys hang on it: restore it from its copy")
+    return write_root_key(path)
+
+
 def new_controller_key(controller_id: UUID) -> ControllerKey:
-    """An unsaved controller key of fresh random bytes. Raises: RootKeyUnavailable."""
-    key_id = uuid7()
+    """An unsaved controller key of fresh random bytes.
+
+    Raises: RootKeyUnavailable, also where the root key is not the one that the other controllers' keys hang on.
+    """
+    other, key_id = ControllerKey.objects.order_by("-id").first(), uuid7()
+    if other is not None:
+        try:
+            unwrap_controller_key(other, provider())
+        except WrongPlace:
+            raise RootKeyUnavailable("this root key opens none of the keys here: restore the one before it") from None
     wrapped = provider().wrap(os.urandom(KEY_BYTES), _context(key_id, controller_id))
     return ControllerKey(id=key_id, controller_id=controller_id, wrapped=wrapped, created_at=clock.now())
 

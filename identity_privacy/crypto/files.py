@@ -29,7 +29,7 @@ from identity_privacy.crypto.keys import material, wrapped_keys
 from identity_privacy.crypto.reading import Reading, active, active_reading
 from identity_privacy.crypto.seal import Cipher, associated_data
 from identity_privacy.crypto.transactions import ensure_begun
-from identity_privacy.errors import IntegrityFailure
+from identity_privacy.errors import IntegrityFailure, Invalid
 
 VERSION = b"\x02"
 CHUNK_BYTES = 65_536
@@ -50,20 +50,21 @@ class SealedFile:
 # Says which files there are under some data keys.
 Files: TypeAlias = Callable[[Collection[UUID]], Iterable[SealedFile]]
 
-_files: list[Files] = []
+_files: dict[str, Files] = {}
 
 
-def register_files(files: Files) -> None:
-    """Name the sealed files that an app keeps, so that a rotation finds them and no sweep takes their key for unused.
+def register_files(place: str, files: Files) -> None:
+    """Name the sealed files of a place, so that a rotation finds them and no sweep takes their key for unused.
 
-    A file must be named by a row that is committed in the transaction inside which it was finished.
+    A file must be named by a row that is committed in the transaction inside which it was finished. Called when the
+    service starts; a place that was not named takes no file.
     """
-    _files.append(files)
+    _files[place] = files
 
 
 def sealed_files(key_ids: Collection[UUID]) -> Iterator[SealedFile]:
     """Every registered file under these data keys."""
-    for files in _files:
+    for files in _files.values():
         yield from files(key_ids)
 
 
@@ -72,6 +73,8 @@ class SealedWriter(io.RawIOBase):
 
     def __init__(self, path: Path, *, place: str, row_id: UUID, key_id: UUID) -> None:
         super().__init__()
+        if place not in _files:
+            raise Invalid("say first which files there are: register_files(place, …)", field="place")
         self._key_id, self._key = key_id, _key_to_seal(key_id)
         self._cipher = Cipher(self._key)
         self._associated = associated_data(place, row_id, key_id)

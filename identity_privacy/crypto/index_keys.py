@@ -62,9 +62,22 @@ def index_keys(controller_id: UUID, field: str) -> IndexKeys:
     return again_if_rotated(lambda: _found_or_made(controller_id, field))
 
 
-def held_index_keys(controller_id: UUID, field: str) -> IndexKeys:
-    """The keys as they were at most `KEK_HOLD_SECONDS` ago; for look-ups, and a rotation waits that long for them."""
-    return _held.get((controller_id, field), lambda: index_keys(controller_id, field))
+def held_index_keys(controller_id: UUID, field: str) -> IndexKeys | None:
+    """The keys as they were at most `KEK_HOLD_SECONDS` ago; for look-ups, and a rotation waits that long for them.
+
+    None, and nothing is made or remembered, where no value was ever indexed.
+    """
+
+    def fetch() -> IndexKeys:
+        found = again_if_rotated(lambda: _unwrapped(IndexKey.objects.filter(controller_id=controller_id, field=field)))
+        if found is None:
+            raise IndexKey.DoesNotExist
+        return found
+
+    try:
+        return _held.get((controller_id, field), fetch)
+    except IndexKey.DoesNotExist:
+        return None
 
 
 def new_index_key(

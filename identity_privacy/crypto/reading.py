@@ -125,7 +125,7 @@ class Reading:
                 return self._open_rotated(sealed, associated, key_id, stored_now)
         except (WrongPlace, UnreadableSeal) as error:
             self.report(error, place=place, row_id=row_id, key_id=key_id)
-            raise
+            raise type(error)(f"{place} of row {row_id} under data key {key_id}") from None
 
     def ciphers_now(self, key_id: UUID) -> list[AESGCM]:
         """The cipher of a key as it stands now and, while it is rotated, the one from before.

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from identity_privacy.crypto.blind_index import blind_indexes, normalise
+from identity_privacy.crypto.index_keys import index_keys
+from identity_privacy.crypto.models import IndexKey
 from identity_privacy.errors import Invalid
 
 
@@ -67,6 +69,10 @@ def test_normalising_twice_changes_nothing(text: str, kind: str) -> None:
 @pytest.mark.django_db
 def test_an_index_is_of_one_controller_and_one_kind() -> None:
     one, other = uuid4(), uuid4()
+    assert blind_indexes(one, "email", "alice@example.org") == [], "nothing was ever indexed there"
+    assert not IndexKey.objects.exists(), "and looking makes no key"
+    for controller_id, kind in ((one, "email"), (other, "email"), (one, "source_record")):
+        index_keys(controller_id, kind)
     [index] = blind_indexes(one, "email", "alice@example.org")
     assert [index] == blind_indexes(one, "email", "ALICE@example.org")
     assert len(index) == 32

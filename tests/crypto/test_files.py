@@ -8,17 +8,31 @@ from uuid import UUID, uuid4
 import pytest
 
 from identity_privacy.actors import Actor
+from identity_privacy.crypto import files
 from identity_privacy.crypto.errors import OpenedWithoutReading, UnreadableSeal, WrongPlace
 from identity_privacy.crypto.files import CHUNK_BYTES, TAG_BYTES, SealedWriter, open_file
 from identity_privacy.crypto.keys import create_data_key
 from identity_privacy.crypto.reading import Reading
 from identity_privacy.crypto.terms import KeyKind
+from identity_privacy.errors import Invalid
 
 pytestmark = pytest.mark.django_db
 
 ROW = UUID(int=7)
 BLOCK = CHUNK_BYTES + TAG_BYTES
 HEAD = 8
+
+
+@pytest.fixture(autouse=True)
+def place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of these tests are in nobody's way."""
+    monkeypatch.setitem(files._files, "test.file", lambda key_ids: [])
+
+
+def test_a_place_that_was_not_named_takes_no_file(tmp_path: Path, key_id: UUID) -> None:
+    with pytest.raises(Invalid, match="register_files"):
+        SealedWriter(tmp_path / "file", place="test.unnamed", row_id=ROW, key_id=key_id)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture
@@ -107,7 +121,7 @@ def test_an_unfinished_file_never_appears(tmp_path: Path, key_id: UUID) -> None:
         pass
 
     def interrupted() -> None:
-        with SealedWriter(tmp_path / "file", place="p", row_id=ROW, key_id=key_id) as file:
+        with SealedWriter(tmp_path / "file", place="test.file", row_id=ROW, key_id=key_id) as file:
             file.write(b"Alice")
             raise Interrupted
 

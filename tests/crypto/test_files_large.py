@@ -16,7 +16,7 @@ from uuid import UUID
 from django.core.management import call_command
 from identity_privacy.actors import Actor
 from identity_privacy.crypto import reading
-from identity_privacy.crypto.files import SealedWriter, open_file
+from identity_privacy.crypto.files import SealedWriter, open_file, register_files
 from identity_privacy.crypto.keys import create_data_key
 from identity_privacy.crypto.terms import KeyKind
 
@@ -28,6 +28,7 @@ call_command("migrate", database="keys", verbosity=0)
 reading._witnesses.clear()  # there is no database of the log here
 key_id = create_data_key(kind=KeyKind.REQUEST, controller_id=UUID(int=9), owner_id=UUID(int=1))
 at = dict(place="test.file", row_id=UUID(int=2), key_id=key_id)
+register_files("test.file", lambda key_ids: [])
 block = bytes(range(256)) * 4096
 with SealedWriter(path, **at) as file:
     file.write(block)

@@ -160,9 +160,9 @@ def packages(tmp_path: Path) -> Iterator[list[SealedFile]]:
         assert isinstance(key_ids, list)
         return [file for file in kept if file.key_id in key_ids]
 
-    files.register_files(of)
+    files.register_files("test.file", of)
     yield kept
-    files._files.remove(of)
+    del files._files["test.file"]
 
 
 def test_files_are_sealed_anew_too(tmp_path: Path, packages: list[SealedFile]) -> None:

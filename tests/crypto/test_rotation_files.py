@@ -20,14 +20,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def package(tmp_path: Path) -> Iterator[SealedFile]:
     key_id = create_data_key(kind=KeyKind.REQUEST, controller_id=uuid4(), owner_id=uuid4())
     package = SealedFile(path=tmp_path / "package", place="test.file", row_id=UUID(int=7), key_id=key_id)
-    write(package, b"old")
 
     def of(key_ids: object) -> list[SealedFile]:
         return [package]
 
-    files.register_files(of)
+    files.register_files("test.file", of)
+    write(package, b"old")
     yield package
-    files._files.remove(of)
+    del files._files["test.file"]
 
 
 def write(file: SealedFile, content: bytes) -> None:

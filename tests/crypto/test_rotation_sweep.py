@@ -98,9 +98,9 @@ def file_of(tmp_path: Path) -> Iterator[list[SealedFile]]:
     def of(key_ids: object) -> list[SealedFile]:
         return kept
 
-    files.register_files(of)
+    files.register_files("test.file", of)
     yield kept
-    files._files.remove(of)
+    del files._files["test.file"]
 
 
 def test_the_key_of_a_file_is_in_use(lindwerk: Controller, tmp_path: Path, file_of: list[SealedFile]) -> None:

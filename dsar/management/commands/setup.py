@@ -2,9 +2,11 @@
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
-from identity_privacy.crypto.providers import root_key_path, write_root_key
+from identity_privacy.crypto.controller_keys import make_root_key
+from identity_privacy.crypto.errors import RootKeyUnavailable
+from identity_privacy.crypto.providers import root_key_path
 from identity_privacy.crypto.router import KEYS
 
 
@@ -22,5 +24,9 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=verbosity)
         call_command("migrate", database=KEYS, verbosity=verbosity)
         path = root_key_path()
-        if path is not None and write_root_key(path) and verbosity:
+        try:
+            is_new = path is not None and make_root_key(path)
+        except RootKeyUnavailable as error:
+            raise CommandError(str(error)) from None
+        if is_new and verbosity:
             self.stdout.write(f"made a root key at {path}; keep a copy apart from both databases")

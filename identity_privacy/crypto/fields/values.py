@@ -8,6 +8,7 @@ from typing import Any, Final
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
+from django.db.models.fields.mixins import CheckFieldDefaultMixin
 from django.utils.functional import Promise
 
 from identity_privacy.crypto.fields.base import SEALED_TEXT, EncryptedField, Sealed, loads_sealed
@@ -101,8 +102,10 @@ class EncryptedDateField(EncryptedField):
             raise ValidationError("This is no date such as 1990-02-28.", code="invalid") from None
 
 
-class EncryptedJSONField(EncryptedField):
+class EncryptedJSONField(CheckFieldDefaultMixin, EncryptedField):
     """Anything that JSON can hold, sealed."""
+
+    _default_hint = ("dict", "{}")
 
     form_class = EncryptedJSONFormField
 

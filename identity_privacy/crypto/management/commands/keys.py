@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Count
 from tqdm import tqdm
 
+from identity_privacy.crypto.controller_keys import make_root_key
 from identity_privacy.crypto.destruction import (
     destroy_owner_keys,
     destroy_subject_keys,
@@ -27,7 +28,7 @@ from identity_privacy.crypto.errors import (
     WritersStillRun,
 )
 from identity_privacy.crypto.events import KeyEvent, tell
-from identity_privacy.crypto.providers import root_key_path, write_root_key
+from identity_privacy.crypto.providers import root_key_path
 from identity_privacy.crypto.rotation import (
     Outcome,
     Plan,
@@ -103,7 +104,10 @@ class Command(BaseCommand):
         path = root_key_path()
         if path is None:
             raise CommandError("ROOT_KEY_URL names no file: the key comes from where it says")
-        made = write_root_key(path)
+        try:
+            made = make_root_key(path)
+        except RootKeyUnavailable as error:
+            raise CommandError(str(error)) from None
         self.stdout.write(f"{'made' if made else 'there is already'} a root key at {path}; keep a copy apart from both")
         self.stdout.write("databases: without it nothing can ever be read again")
 
