@@ -30,7 +30,11 @@ class SealedColumn(Col):
         """The column's name. Raises: FieldError, where the database is to compare or compute with it."""
         query = compiler.query
         is_guarded = getattr(query, "refuses_sealed_columns", False)
-        if self.is_resolved or (not is_guarded and any(self is used for used in _computed_with(query))):
+        if (
+            self.is_resolved
+            or _is_expression(query)
+            or (not is_guarded and any(self is used for used in _computed_with(query)))
+        ):
             raise FieldError(f"{self.target.name} is encrypted: the database cannot compare it or compute with it")
         return super().as_sql(compiler, connection)
 
@@ -39,17 +43,29 @@ class SealedIsNull(IsNull):
     """Whether there is a value, which can be asked without opening it."""
 
     def process_lhs(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, lhs: Any = None) -> Any:
-        """The column, however it came here."""
-        return super().process_lhs(compiler, connection, Col(self.lhs.alias, self.lhs.target))
+        """The column, however it came here; what a subquery selects refuses this too."""
+        column = Col(self.lhs.alias, self.lhs.target) if isinstance(self.lhs, Col) else None
+        return super().process_lhs(compiler, connection, column)
+
+
+def _is_expression(query: sql.Query) -> bool:
+    """Whether another query uses what this one selects; `Exists` selects nothing.
+
+    Django renames the tables of those alone, not of the inner queries by which it counts or slices.
+    """
+    return query.subquery and query.alias_prefix != type(query).alias_prefix
 
 
 def _computed_with(query: sql.Query) -> Iterator[object]:
-    """All that a query computes or compares; what it groups by or makes distinct, unless beside the row's own id."""
+    """All that a query computes or compares.
+
+    What it groups by, makes distinct or unites with others, unless beside the row's own id, too.
+    """
     for annotation in query.annotations.values():
         yield from annotation.flatten()
     compared = [
         *(query.group_by if isinstance(query.group_by, tuple) else ()),
-        *(query.select if query.distinct else ()),
+        *(query.select if query.distinct or (query.combinator and not query.combinator_all) else ()),
     ]
     ids = {column.alias for column in compared if isinstance(column, Col) and column.target.primary_key}
     yield from (column for column in compared if isinstance(column, SealedColumn) and column.alias not in ids)

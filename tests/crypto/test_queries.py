@@ -1,6 +1,7 @@
 """A query that would compare sealed values is refused when it is built; it never answers wrongly."""
 
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 from django.core.exceptions import FieldError
@@ -13,6 +14,7 @@ from django.db.models import (
     Max,
     Min,
     OuterRef,
+    Prefetch,
     Q,
     QuerySet,
     Subquery,
@@ -150,6 +152,46 @@ def test_a_plain_models_query_does_not_compare_them_either(what: str) -> None:
         FROM_A_PLAIN_MODEL[what]()
 
 
+IN_A_SUBQUERY: dict[str, Callable[[], object]] = {
+    "in values": lambda: list(Notebook.objects.filter(title__in=notes.values("text"))),
+    "in values_list": lambda: list(Notebook.objects.filter(title__in=notes.values_list("text", flat=True))),
+    "in a plain model's values": lambda: list(
+        Notebook.objects.filter(title__in=Notebook.objects.values("notes__text"))
+    ),
+    "equals a subquery": lambda: list(Notebook.objects.filter(title=Subquery(notes.values("text")[:1]))),
+    "equals a slice": lambda: list(Notebook.objects.filter(title=notes.values("text")[:1])),
+    "excluded by values": lambda: list(Notebook.objects.exclude(title__in=notes.values("text"))),
+    "an index in values": lambda: list(Contact.objects.filter(index__in=notes.values("text"))),
+    "a sealed model's own": lambda: list(notes.filter(position__in=notes.values("text"))),
+    "annotated": lambda: list(Notebook.objects.annotate(text=Subquery(notes.values("text")[:1]))),
+    "ordered by": lambda: list(Notebook.objects.annotate(text=Subquery(notes.values("text")[:1])).order_by("text")),
+    "counted": lambda: Notebook.objects.annotate(text=Subquery(notes.values("text")[:1])).aggregate(Count("text")),
+    "asked whether it is null": lambda: list(
+        Notebook.objects.alias(text=Subquery(notes.values("text")[:1])).filter(text__isnull=True)
+    ),
+    "in a condition": lambda: list(
+        Notebook.objects.annotate(found=Case(When(title__in=notes.values("text"), then=Value(1))))
+    ),
+    "of a union": lambda: list(
+        Notebook.objects.filter(title__in=notes.values("text").union(notes.values("text"), all=True))
+    ),
+    "written by update": lambda: Notebook.objects.update(title=Subquery(notes.values("text")[:1])),
+    "written by an insert": lambda: Notebook.objects.create(
+        title=Subquery(notes.values("text")[:1]), controller_id=UUID(int=9)
+    ),
+    "union of a plain model's values": lambda: list(
+        Notebook.objects.values("notes__text").union(Notebook.objects.values("notes__text"))
+    ),
+}
+
+
+@pytest.mark.parametrize("what", IN_A_SUBQUERY)
+def test_no_other_query_uses_what_a_subquery_selects(what: str) -> None:
+    make_note()
+    with pytest.raises(FieldError, match="encrypted"):
+        IN_A_SUBQUERY[what]()
+
+
 ALLOWED: dict[str, Callable[[], object]] = {
     "values": lambda: list(notes.values("text")),
     "values beside an id, distinct": lambda: list(notes.values("id", "text").distinct()),
@@ -161,8 +203,26 @@ ALLOWED: dict[str, Callable[[], object]] = {
     "only, distinct": lambda: list(notes.only("text").distinct()),
     "ordering by a plain field": lambda: list(notes.order_by("position", "-written_at", "?")),
     "ordering by an annotation": lambda: list(notes.annotate(size=Count("contacts")).order_by("size")),
-    "a subquery's value": lambda: list(
-        Notebook.objects.annotate(text=Subquery(Note.objects.filter(notebook=OuterRef("pk")).values("text")[:1]))
+    "whether values are there": lambda: list(
+        Notebook.objects.filter(Exists(Note.objects.filter(notebook=OuterRef("pk")).values("text")))
+    ),
+    "rows of a subquery": lambda: list(Contact.objects.filter(note__in=notes.filter(position=0))),
+    "a row of a subquery": lambda: list(Contact.objects.filter(note=notes.order_by("position")[:1])),
+    "a subquery of ids": lambda: list(Notebook.objects.filter(id__in=notes.values("notebook_id"))),
+    "a subquery's plain value": lambda: list(
+        Notebook.objects.annotate(first=Subquery(notes.values("position")[:1])).order_by("first")
+    ),
+    "exclude through a relation": lambda: list(Notebook.objects.exclude(notes__position=1)),
+    "count of slices": lambda: (notes.values("text")[:2].count(), Notebook.objects.values("notes__text")[:2].count()),
+    "count of distinct rows": lambda: notes.filter(contacts=None).distinct().count(),
+    "aggregate over slices": lambda: notes[:2].aggregate(Max("position")),
+    "sliced prefetch": lambda: list(
+        Notebook.objects.prefetch_related(Prefetch("notes", Note.objects.order_by("position")[:1], to_attr="first"))
+    ),
+    "delete through a relation": lambda: Note.objects.filter(notebook__title="Elsewhere").delete(),
+    "update through a relation": lambda: notes.filter(notebook__title="Travels").update(position=3),
+    "union of a plain model's values beside ids": lambda: list(
+        Notebook.objects.values("notes__id", "notes__text").union(Notebook.objects.values("notes__id", "notes__text"))
     ),
     "a plain model's values": lambda: list(Notebook.objects.values("title", "notes__text")),
     "update of a plain field": lambda: notes.update(position=F("position") + 1),
