@@ -93,7 +93,7 @@ class SealedUnderAnotherKey(Refused):
 
 
 class NotForgotten(ServiceError):
-    """A destroyed key's bytes still stand in the write-ahead log; what was to destroy it tries again."""
+    """A destroyed key's bytes still stand in the database's files; what was to destroy it tries again."""
 
     code = "not-forgotten"
     title = "A key is not destroyed yet"
