@@ -20,7 +20,7 @@ from identity_privacy.crypto.fields import (
     encrypted_fields,
 )
 from identity_privacy.crypto.listing import BoundTuples, BoundValues, SealedRows
-from identity_privacy.crypto.sealing import sealed_in_place, written_with
+from identity_privacy.crypto.sealing import blind_indexes_of, computed_with, sealed_in_place, written_with
 
 Row = TypeVar("Row", bound=models.Model, covariant=True)
 
@@ -187,13 +187,24 @@ class SealedQuerySet(models.QuerySet[Row]):
         return len(rows)
 
     def update(self, **values: Any) -> int:
-        """Update rows in the database. Raises: FieldError, for an encrypted field: its value belongs to one row."""
-        for field in encrypted_fields(self.model):
-            value = values.get(field.name)
-            if value is not None and not _is_of_bulk_update(value):
-                raise FieldError(f"{field.name} is encrypted: set it on each row and save that, or use bulk_update")
-        if "data_key_id" in values and not isinstance(values["data_key_id"], Case | Cast):
-            raise FieldError("a row moves to another key with its values: use reseal_under() and save it")
+        """Update rows in the database.
+
+        Raises: FieldError, for an encrypted field, whose value belongs to one row; for the data key; for a blind index
+        and what it is computed with.
+        """
+        indexed = {name for index, _ in blind_indexes_of(self.model) for name in (index.of, *computed_with(index))}
+        for name, value in values.items():
+            field = self.model._meta.get_field(name)
+            if _is_of_bulk_update(value, sealed=isinstance(field, EncryptedField)):
+                continue
+            if isinstance(field, EncryptedField) and (value is not None or name in indexed):
+                raise FieldError(f"{name} is encrypted: set it on each row and save that, or use bulk_update")
+            if isinstance(field, DataKeyField):
+                raise FieldError("a row moves to another key with its values: use reseal_under() and save it")
+            if isinstance(field, BlindIndexField | NextBlindIndexField):
+                raise FieldError(f"{name} is computed when its value is saved: set that on each row")
+            if field.attname in indexed:  # type: ignore[union-attr]  # no relation from elsewhere can be updated
+                raise FieldError(f"a blind index is computed with {name}: open or set its value too, and save each row")
         return super().update(**values)
 
     def _combinator_query(self, combinator: str, *other_qs: Any, all: bool = False) -> Any:  # Django's
@@ -216,10 +227,13 @@ class SealedQuerySet(models.QuerySet[Row]):
         return {field.attname for field in self.model._meta.concrete_fields}
 
 
-def _is_of_bulk_update(value: Any) -> bool:
-    """Whether this is what `bulk_update` writes: for each row a value that was sealed for it."""
+def _is_of_bulk_update(value: Any, *, sealed: bool) -> bool:
+    """Whether this is what `bulk_update` writes: for each row, by its id, a value; one that was `sealed` for it."""
     case = value.get_source_expressions()[0] if isinstance(value, Cast) else value
     if not isinstance(case, Case):
         return False
+    names = {name for when in case.cases for name, _ in when.condition.children}
     results = [case.default, *(when.result for when in case.cases)]
-    return all(isinstance(result, Value) and isinstance(result.value, Sealed | None) for result in results)
+    return names <= {"pk"} and all(
+        isinstance(result, Value) and (not sealed or isinstance(result.value, Sealed | None)) for result in results
+    )

@@ -86,20 +86,64 @@ def seal_columns(
 
 
 def fill_blind_indexes(rows: Sequence[models.Model], names: Collection[str], *, using: str) -> None:
-    """Compute the blind indexes of the values that are about to be written. Raises: Invalid."""
+    """Compute the blind indexes of the values that are about to be written.
+
+    Raises: Invalid, also where a closed value would keep the index of another controller or kind.
+    """
     for index, following in blind_indexes_of(type(rows[0])):
-        if index.of not in names:
-            continue
+        closed: list[models.Model] = []
         for row in rows:
             values = row.__dict__
             value = values.get(index.of, ABSENT)
             if value is ABSENT or isinstance(value, Sealed):
+                closed.append(row)
+                continue
+            if index.of not in names:
                 continue
             kind = getattr(row, index.kind_field) if index.kind_field else index.kind
             stored = stored_hashes(getattr(row, index.controller_field), kind, value, using=using)
             values[index.attname] = stored[0]
             if following is not None:
                 values[following.attname] = stored[1]
+        if basis := computed_with(index) & set(names):
+            _refuse_stale(index, basis, closed, using=using)
+
+
+def computed_with(index: BlindIndexField) -> set[str]:
+    """The fields beside the value itself that an index is computed with."""
+    named = {index.kind_field, index.controller_field}
+    return {field.attname for field in index.model._meta.concrete_fields if {field.name, field.attname} & named}
+
+
+def _refuse_stale(index: BlindIndexField, basis: set[str], rows: Sequence[models.Model], *, using: str) -> None:
+    """Refuse rows whose index would no longer be that of their closed value. Raises: Invalid."""
+    names = sorted(basis)
+    changed = {row.pk: row for row in rows if not row._state.adding and _differs(row, index.of, names)}
+    if not changed:
+        return
+    # As it was loaded is not always as it is: the row may have been saved since.
+    stored: models.QuerySet[models.Model] = models.QuerySet(index.model, using=using).filter(pk__in=changed)
+    for pk, *now in stored.values_list("pk", *names):
+        if now != [_as_loaded(changed[pk], name) for name in names]:
+            raise Invalid(
+                f"{pk} gets another {' or '.join(names)}, with which the blind index of {index.of} is computed: "
+                f"open {index.of} first, inside a Reading, or set it again",
+                field=index.of,
+            )
+
+
+def _differs(row: models.Model, of: str, names: Sequence[str]) -> bool:
+    if closed_value(row, of) is None:
+        return False
+    values = row.__dict__
+    at = dict(values["_shape"].plain) if "_shape" in values else {}
+    return any(
+        name not in at or values["_closed"][at[name]] != _as_loaded(row, name) for name in names if name in values
+    )
+
+
+def _as_loaded(row: models.Model, name: str) -> object:
+    return row._meta.get_field(name).to_python(getattr(row, name))  # type: ignore[union-attr]  # a column
 
 
 def stored_hashes(
@@ -121,14 +165,23 @@ def blind_indexes_of(model: type[models.Model]) -> list[tuple[BlindIndexField, N
 def written_with(model: type[models.Model], names: Collection[str], rows: Sequence[models.Model]) -> set[str]:
     """`names` and what must change with them.
 
-    Blind indexes change with their values, so that a look-up never finds the value from before; all values go with a
-    row that moves to another key.
+    Blind indexes change with their values, and with what else they are computed with, so that a look-up never finds the
+    value from before; all values go with a row that moves to another key.
     """
     if "data_key_id" in names or any("_is_moved" in row.__dict__ for row in rows):
         names = {*names, "data_key_id", *(field.attname for field in encrypted_fields(model))}
+    indexes = blind_indexes_of(model)
+    names = {
+        *names,
+        *(
+            index.of
+            for index, _ in indexes
+            if not computed_with(index).isdisjoint(names) and any(index.of in row.__dict__ for row in rows)
+        ),
+    }
     more = {
         field.attname
-        for index, following in blind_indexes_of(model)
+        for index, following in indexes
         if index.of in names
         for field in (index, following)
         if field is not None

@@ -604,6 +604,41 @@ def test_a_changed_contact_is_found_by_the_new_address_only(shop: UUID) -> None:
     assert (found_by(shop, "ally@example.org"), found_by(shop, "al@example.org")) == ([], [contact])
 
 
+@pytest.mark.parametrize("names", [None, ["controller_id"], ["controller_id", "email"]])
+def test_a_closed_address_does_not_keep_the_index_of_another_controller(shop: UUID, names: list[str] | None) -> None:
+    contact = make_contact("alice@example.org", controller_id=shop)
+    contact.controller_id = uuid4()
+    with pytest.raises(Invalid, match="open email first") as refused, transaction.atomic():
+        contact.save(update_fields=names)
+    assert refused.value.field == "email"
+    with pytest.raises(Invalid, match="open email first"), transaction.atomic():
+        Contact.objects.bulk_update([contact], ["controller_id"])
+    assert found_by(shop, "alice@example.org") == [contact]
+
+
+@pytest.mark.parametrize("names", [None, ["controller_id"]])
+def test_an_open_address_takes_its_index_to_another_controller(shop: UUID, names: list[str] | None) -> None:
+    contact, other = make_contact("alice@example.org", controller_id=shop), uuid4()
+    with reading():
+        assert contact.email == "alice@example.org"
+    contact.controller_id = other
+    contact.save(update_fields=names)
+    assert found_by(shop, "alice@example.org") == []
+    assert found_by(other, "alice@example.org") == [contact]
+    contact.refresh_from_db()
+    contact.save()
+    contact.controller_id = shop
+    with pytest.raises(Invalid, match="open email first"), transaction.atomic():
+        contact.save()
+    contact.controller_id = str(other)
+    contact.save()
+    with reading():
+        assert contact.email == "alice@example.org"
+    contact.controller_id = shop
+    Contact.objects.bulk_update([contact], ["controller_id"])
+    assert found_by(shop, "alice@example.org") == [contact]
+
+
 def test_an_index_of_another_controller_finds_nothing(shop: UUID) -> None:
     make_contact("alice@example.org", controller_id=shop)
     assert found_by(uuid4(), "alice@example.org") == []

@@ -112,6 +112,14 @@ REFUSED: dict[str, Callable[[], object]] = {
     "update Cast": lambda: notes.update(text=Cast(Value("Porto"), CharField())),
     "update Value": lambda: notes.update(text=Value("Porto")),
     "update key": lambda: notes.update(data_key_id=None),
+    "update an indexed value": lambda: Contact.objects.update(email=None),
+    "update an index": lambda: Contact.objects.update(index=b"1"),
+    "update the next index": lambda: Contact.objects.update(next_index=None),
+    "update the controller of an index": lambda: Contact.objects.update(controller_id=UUID(int=8)),
+    "update the controller of an index, Case": lambda: Contact.objects.update(
+        controller_id=Case(When(note=None, then=Value(UUID(int=8))), default=Value(UUID(int=9)))
+    ),
+    "update the controller of an index, F": lambda: Contact.objects.update(controller_id=F("id")),
     "union of values": lambda: notes.values("text").union(notes.values("text")),
     "intersection of values": lambda: notes.values_list("text").intersection(notes.values_list("text")),
     "conflict": lambda: notes.bulk_create(
