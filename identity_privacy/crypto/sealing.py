@@ -100,8 +100,7 @@ def fill_blind_indexes(rows: Sequence[models.Model], names: Collection[str], *, 
                 continue
             if index.of not in names:
                 continue
-            kind = getattr(row, index.kind_field) if index.kind_field else index.kind
-            stored = stored_hashes(getattr(row, index.controller_field), kind, value, using=using)
+            stored = stored_hashes(getattr(row, index.controller_field), index.kind_of(row), value, using=using)
             values[index.attname] = stored[0]
             if following is not None:
                 values[following.attname] = stored[1]

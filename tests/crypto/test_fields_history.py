@@ -78,6 +78,17 @@ def test_a_migration_that_changes_an_address_changes_its_index(then: Apps) -> No
         assert Contact.objects.get(id=contact.id).email == "alicia@example.org"
 
 
+def test_a_refused_bulk_update_leaves_the_transaction_as_it_is(then: Apps) -> None:
+    make_note()
+    old: Any = then.get_model("notebook", "Note")
+    note = old.objects.get()
+    note.text, note.position = "Porto", 5
+    with pytest.raises(FieldError, match="save each row"):
+        old.objects.bulk_update([note], ["text"])
+    old.objects.bulk_update([note], ["position"])
+    assert Note.objects.get().position == 5
+
+
 REFUSED: dict[str, Callable[[Any], object]] = {
     "filter": lambda model: model.objects.filter(text="Lisbon"),
     "order_by": lambda model: list(model.objects.order_by("text")),

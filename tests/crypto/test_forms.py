@@ -1,6 +1,7 @@
 """A form shows and takes sealed values inside a Reading, and only those that were said to be editable."""
 
 import datetime
+from uuid import UUID
 
 import pytest
 from django import forms
@@ -9,7 +10,7 @@ from django.forms.models import model_to_dict
 
 from identity_privacy.crypto.errors import OpenedWithoutReading
 from identity_privacy.crypto.fields import EncryptedTextField
-from tests.crypto.notebook.factories import DAY, make_note, reading, unsaved_note
+from tests.crypto.notebook.factories import DAY, make_key, make_note, reading, unsaved_note
 from tests.crypto.notebook.models import Contact, Note
 
 pytestmark = pytest.mark.django_db
@@ -108,6 +109,34 @@ def test_a_too_long_text_is_refused() -> None:
 def test_a_long_text_keeps_its_lines() -> None:
     assert isinstance(NoteForm().fields["text"].widget, forms.Textarea)
     assert isinstance(EncryptedTextField(place="notes.title", max_length=80).formfield().widget, forms.TextInput)
+
+
+def test_a_text_that_is_left_empty_is_null_where_that_can_be() -> None:
+    field = EncryptedTextField(place="notes.title", null=True, blank=True).formfield()
+    assert field.clean("") is None
+    assert EncryptedTextField(place="notes.title", blank=True).formfield().clean("") == ""
+    chosen = EncryptedTextField(place="notes.title", null=True, blank=True, choices=[("a", "A")]).formfield()
+    assert chosen.clean("") is None
+    with reading():
+        assert not field.has_changed(None, "")
+
+
+@pytest.mark.parametrize("email", ["nobody", "@example.org", "a b@example.org"])
+def test_an_address_that_has_no_index_is_refused_before_it_is_saved(email: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Contact(email=email, data_key_id=make_key(), controller_id=UUID(int=9)).full_clean(exclude=["note"])
+    assert refused.value.message_dict == {"email": ["this is not an e-mail address"]}
+
+
+def test_a_row_whose_index_is_not_computed_yet_is_right() -> None:
+    Contact(email="a@example.org", data_key_id=make_key(), controller_id=UUID(int=9)).full_clean(exclude=["note"])
+
+
+@pytest.mark.parametrize(("name", "value"), [("text", "half \ud83d"), ("details", float("nan")), ("day", 3)])
+def test_what_cannot_be_sealed_is_refused_before_it_is_saved(name: str, value: object) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Note(**{"text": "Lisbon", name: value}).clean_fields(exclude=["notebook", "data_key_id"])
+    assert set(refused.value.message_dict) == {name}
 
 
 def test_what_is_not_editable_is_on_no_form() -> None:

@@ -51,6 +51,11 @@ def test_no_encrypted_field_is_filtered(name: str) -> None:
         Notebook.objects.filter(**{f"notes__{name}": "Lisbon"})
 
 
+def test_whoever_asks_for_no_value_is_told_how() -> None:
+    with pytest.raises(FieldError, match="day__isnull"):
+        notes.filter(day=None)
+
+
 def test_parts_of_json_are_not_filtered() -> None:
     with pytest.raises(FieldError, match="encrypted"):
         notes.filter(**{"details__rain": True})
@@ -252,6 +257,13 @@ def test_a_refused_query_reaches_no_database(django_assert_num_queries: Callable
         for what in set(REFUSED) - {"conflict"}:
             with pytest.raises(FieldError):
                 REFUSED[what]()
+
+
+@pytest.mark.parametrize("sought", [{"index": "a@x.org"}, {"index__in": ["a@x.org"]}, {"index__in": "a@x.org"}])
+def test_a_blind_index_is_not_asked_for_the_value_itself(sought: dict[str, object]) -> None:
+    with pytest.raises(FieldError, match=r"blind_indexes\(") as refused:
+        list(Contact.objects.filter(**sought))
+    assert "a@x" not in str(refused.value)
 
 
 @pytest.mark.parametrize("lookup", ["contains", "gt", "startswith", "lt", "range", "iexact"])

@@ -5,7 +5,7 @@ In a row's `__dict__` an open value stands under its field's name. The closed on
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -156,6 +156,16 @@ class _MigratedAttribute(_SealedAttribute):
             instance.__dict__[self._name] = value
 
 
+def _prepare_for_save(
+    instance: models.Model, operation_name: str, fields: Collection[models.Field[Any, Any]] | None = None
+) -> None:
+    """What Django asks of each row before it writes one or many, on a model of a migration. Raises: FieldError."""
+    if operation_name == "bulk_update" and any(isinstance(field, EncryptedField) for field in fields or ()):
+        raise FieldError("bulk_update seals nothing in a migration: save each row")
+    prepare = models.Model._prepare_related_fields_for_save  # type: ignore[attr-defined]  # Django's own
+    prepare(instance, operation_name, fields)
+
+
 def open_closed(instance: models.Model, reading: Reading) -> None:
     """Open what is still closed in a row whose key the Reading has; what does not open is left closed."""
     row = instance.__dict__
@@ -233,6 +243,7 @@ class EncryptedField(models.Field[Any, Any]):
         super().contribute_to_class(cls, name, private_only)
         if not hasattr(cls, "reseal_under"):
             setattr(cls, self.attname, _MigratedAttribute(self))
+            cls._prepare_related_fields_for_save = _prepare_for_save  # type: ignore[attr-defined]  # Django's own
 
     def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
         """Keep the place in migrations."""
@@ -312,7 +323,9 @@ class EncryptedField(models.Field[Any, Any]):
         """Only `isnull`: ciphertext cannot be compared. Raises: FieldError."""
         if lookup_name == "isnull":
             return SealedIsNull
-        raise FieldError(f"{self.name} is encrypted and cannot be filtered; use its blind index")
+        raise FieldError(
+            f"{self.name} is encrypted and cannot be filtered; use its blind index, or {self.name}__isnull"
+        )
 
     def get_transform(self, lookup_name: str) -> Any:
         """None: ciphertext cannot be computed with. Raises: FieldError."""
@@ -364,6 +377,16 @@ class EncryptedField(models.Field[Any, Any]):
             return Sealed(b64decode(value.removeprefix(SEALED_TEXT), validate=True), self)
         except ValueError:
             raise ValidationError("This is no sealed value.", code="sealed") from None
+
+    def clean(self, value: Any, model_instance: models.Model | None) -> Any:
+        """The value, if it can be sealed. Raises: ValidationError."""
+        cleaned = super().clean(value, model_instance)
+        if cleaned is not None and not isinstance(cleaned, Sealed):
+            try:
+                self.to_bytes(cleaned)
+            except Invalid as error:
+                raise ValidationError(str(error), code="invalid") from None
+        return cleaned
 
     def formfield(self, **kwargs: Any) -> Any:
         """A form field that opens the stored value when it is rendered, inside a Reading."""

@@ -54,9 +54,24 @@ class BlindIndexField(models.BinaryField[bytes, bytes]):
             return ABSENT, ABSENT
         if value is None:
             return None, None
-        kind = getattr(row, self.kind_field) if self.kind_field else self.kind
+        kind = self.kind_of(row)
         ring = sealing_ring(router.db_for_write(type(row)))
         return ring.index_keys(getattr(row, self.controller_field), kind).stored(normalise(kind, value))
+
+    def clean(self, value: Any, model_instance: models.Model | None) -> Any:
+        """As it is: it is computed when the row is saved, and nobody can mend it on a form."""
+        return value
+
+    def kind_of(self, row: models.Model) -> str:
+        """By which rules a row's value is normalised."""
+        kind: str = getattr(row, self.kind_field) if self.kind_field else self.kind
+        return kind
+
+    def get_prep_value(self, value: Any) -> Any:
+        """The hash. Raises: FieldError, for a text, which is the value itself and none."""
+        if isinstance(value, str):
+            raise FieldError(f"{self.name} is a blind index: find by {self.name}__in=blind_indexes(…), never by a text")
+        return super().get_prep_value(value)
 
     def get_lookup(self, lookup_name: str) -> Any:
         """Only equality. Raises: FieldError."""
@@ -76,6 +91,10 @@ class NextBlindIndexField(models.BinaryField[bytes | None, bytes | None]):
         kwargs["null"] = True
         super().__init__(*args, **kwargs)
         self.of = of
+
+    def clean(self, value: Any, model_instance: models.Model | None) -> Any:
+        """As it is: it is computed when the row is saved, and nobody can mend it on a form."""
+        return value
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         """As the index that it follows. Raises: Invalid."""

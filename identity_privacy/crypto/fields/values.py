@@ -8,10 +8,13 @@ from typing import Any, Final
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
+from django.db import models
 from django.db.models.fields.mixins import CheckFieldDefaultMixin
 from django.utils.functional import Promise
 
+from identity_privacy.crypto.blind_index import normalise
 from identity_privacy.crypto.fields.base import SEALED_TEXT, EncryptedField, Sealed, loads_sealed
+from identity_privacy.crypto.fields.indexes import BlindIndexField
 from identity_privacy.errors import Invalid
 
 # Up to how many characters a text is typed into a single line.
@@ -58,8 +61,22 @@ class EncryptedTextField(EncryptedField):
         if self.choices is None:
             is_short = self.max_length is not None and self.max_length <= MAX_LINE
             widget = forms.TextInput if is_short else forms.Textarea
-            kwargs = {"max_length": self.max_length, "widget": widget, **kwargs}
+            # What is left empty is null where that can be: two empty addresses are not the same one.
+            empty = {"empty_value": None} if self.null else {}
+            kwargs = {"max_length": self.max_length, "widget": widget, **empty, **kwargs}
         return super().formfield(**kwargs)
+
+    def clean(self, value: Any, model_instance: models.Model | None) -> Any:
+        """The text, if it can be sealed and its blind indexes computed. Raises: ValidationError."""
+        text = super().clean(value, model_instance)
+        if isinstance(text, str) and model_instance is not None:
+            for index in model_instance._meta.concrete_fields:
+                if isinstance(index, BlindIndexField) and index.of == self.name:
+                    try:
+                        normalise(index.kind_of(model_instance), text)
+                    except Invalid as error:
+                        raise ValidationError(str(error), code="invalid") from None
+        return text
 
     def to_bytes(self, value: Any) -> bytes:
         """UTF-8. Raises: Invalid, for what is no text or cannot be written in UTF-8."""
