@@ -8,7 +8,7 @@ from uuid import UUID
 from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models.base import ModelState
-from django.db.models.query import ModelIterable, ValuesIterable, ValuesListIterable
+from django.db.models.query import ModelIterable, NamedValuesListIterable, ValuesIterable, ValuesListIterable
 from django.db.models.signals import post_init, pre_init
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -153,6 +153,10 @@ class BoundTuples(ValuesListIterable[Any]):
                 if isinstance(value, Sealed) and row_id is not None and key_id is not None:
                     value.row_id, value.key_id = row[row_id], row[key_id]
             yield row
+
+
+class BoundNamedTuples(NamedValuesListIterable, BoundTuples):
+    """`values_list(named=True)`, likewise."""
 
 
 def _path(name: str) -> str:

@@ -19,7 +19,7 @@ from identity_privacy.crypto.fields import (
     Sealed,
     encrypted_fields,
 )
-from identity_privacy.crypto.listing import BoundTuples, BoundValues, SealedRows
+from identity_privacy.crypto.listing import BoundNamedTuples, BoundTuples, BoundValues, SealedRows
 from identity_privacy.crypto.sealing import blind_indexes_of, computed_with, sealed_in_place, written_with
 
 Row = TypeVar("Row", bound=models.Model, covariant=True)
@@ -110,8 +110,8 @@ class SealedQuerySet(models.QuerySet[Row]):
     def values_list(self, *fields: Any, flat: bool = False, named: bool = False) -> Any:
         """Tuples; encrypted values come closed, as with `values`."""
         found = super().values_list(*fields, flat=flat, named=named)
-        if not flat and not named:
-            found._iterable_class = BoundTuples
+        if not flat:
+            found._iterable_class = BoundNamedTuples if named else BoundTuples
         return found
 
     def only(self, *fields: Any) -> Self:

@@ -16,9 +16,17 @@ from django.db import models, router, transaction
 from django.db.models.signals import post_init, pre_init
 from uuid_utils.compat import uuid7
 
-from identity_privacy.crypto.errors import OpenedRowLeaves, SealedUnderAnotherKey
+from identity_privacy.crypto.errors import OpenedRowLeaves, SealedUnderAnotherKey, WrongPlace
 from identity_privacy.crypto.fields import DataKeyField, EncryptedField, Sealed, encrypted_fields
-from identity_privacy.crypto.fields.base import ABSENT, RowShape, closed_value, keep_closed, load_closed
+from identity_privacy.crypto.fields.base import (
+    ABSENT,
+    RowShape,
+    absent_fields,
+    closed_fields,
+    closed_value,
+    keep_closed,
+    load_closed,
+)
 from identity_privacy.crypto.listing import LateState, make_row
 from identity_privacy.crypto.sealing import sealed_in_place, written_with
 
@@ -108,6 +116,11 @@ class SealedModel(models.Model):
         # The one place through which Django writes a single row, whoever asked for it; signals are sent outside.
         using = using or router.db_for_write(type(self), instance=self)
         if self.pk is None:  # a copy under a new id, which is part of what its values are bound to
+            if closed_fields(self) or absent_fields(self):
+                raise WrongPlace(
+                    "closed values belong to the row that they were loaded from: to copy it, open them inside a "
+                    "Reading by row.reseal_under(key_id), then set row.pk = None and row._state.adding = True, and save"
+                )
             self.pk = self._meta.pk.get_pk_value_on_save(self)
         names = {field.attname for field in self._meta.concrete_fields}
         if update_fields is not None and not force_insert and not self._state.adding:

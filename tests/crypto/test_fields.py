@@ -569,6 +569,29 @@ def test_a_copy_within_the_process_holds_the_same_values() -> None:
     assert note.text == "Lisbon"
 
 
+def test_named_tuples_open_too() -> None:
+    note = make_note()
+    found = Note.objects.values_list("id", "data_key_id", "text", named=True).get()
+    assert (type(found).__name__, found.id) == ("Row", note.id)
+    with reading():
+        assert found.text.open() == "Lisbon"
+
+
+@pytest.mark.parametrize("deferred", [[], ["text"]])
+def test_a_closed_row_is_not_copied_and_the_error_says_how(deferred: list[str]) -> None:
+    note = Note.objects.defer(*deferred).get(id=make_note().id)
+    note.pk = None
+    with pytest.raises(WrongPlace, match="reseal_under"), transaction.atomic():
+        note.save()
+    note = Note.objects.get()
+    with reading():
+        note.reseal_under(note.data_key_id)
+    note.pk, note._state.adding = None, True
+    note.save()
+    with reading():
+        assert [found.text for found in Note.objects.all()] == ["Lisbon", "Lisbon"]
+
+
 # --- Blind indexes ------------------------------------------------------------------------------------
 
 
