@@ -5,10 +5,10 @@ from typing import Final, TypeVar
 from uuid import UUID
 
 from django.apps import AppConfig, apps
-from django.contrib.admin import ModelAdmin
+from django.contrib.admin.options import BaseModelAdmin
 from django.contrib.admin.sites import all_sites
 from django.contrib.admin.utils import flatten_fieldsets
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import (
     BaseConstraint,
@@ -41,7 +41,7 @@ MAX_PLACE: Final = 100
 
 
 def check_encrypted_fields(*, app_configs: Sequence[AppConfig] | None = None, **_: object) -> list[CheckMessage]:
-    """crypto.E101 to E112: what would answer wrongly, or make values unreadable, each with what to do."""
+    """crypto.E101 to E114, W115: what would answer wrongly, or make values unreadable, each with what to do."""
     every = apps.get_models()
     models = [model for model in every if app_configs is None or model._meta.app_config in app_configs]
     found = [finding for model in models for finding in _of_model(model)]
@@ -84,6 +84,15 @@ def _of_model(model: type[Model]) -> Iterator[CheckMessage]:
             "the default manager of a model with encrypted fields makes other query sets",
             "Write `objects = SealedQuerySet.as_manager()`, or derive your query set from SealedQuerySet.",
         )
+    for manager, which in ((model._base_manager, "base"), (model._default_manager, "default")):
+        if manager.get_queryset().query.where:
+            yield Warning(
+                f"the {which} manager of a model with encrypted fields leaves rows out",
+                hint="Relations, deletions and fixtures would not see them, and they would keep a person's values: let "
+                "a manager of another name filter, and declare it after `objects`.",
+                obj=model,
+                id="crypto.W115",
+            )
     for index in _own_fields(model, BlindIndexField):
         yield from _of_index(model, index)
 
@@ -92,9 +101,17 @@ def _of_index(model: type[Model], index: BlindIndexField) -> Iterator[CheckMessa
     names = {own.name: own for own in model._meta.concrete_fields} | {
         own.attname: own for own in model._meta.concrete_fields
     }
-    if not isinstance(names.get(index.of), EncryptedField):
+    of = names.get(index.of)
+    if not isinstance(of, EncryptedField):
         yield _error(
             index, "E105", f"the blind index is of {index.of}, which is no encrypted field", "Name one of its model."
+        )
+    elif of.null and not index.null:
+        yield _error(
+            index,
+            "E114",
+            f"{index.of} can be null and its blind index cannot",
+            f"Give {index.name} `null=True` too: where there is no value there is no index.",
         )
     if bool(index.kind) == bool(index.kind_field):
         yield _error(index, "E106", "a blind index has either `kind` or `kind_field`", "Give it one of the two.")
@@ -171,15 +188,16 @@ def _of_admin(model: type[Model]) -> Iterator[CheckMessage]:
         page = site._registry.get(model)
         if page is None:
             continue
-        for name, where in _shown_by(page):
-            if encrypted := _encrypted_at(model, name.lstrip("-^=@")):
-                yield Error(
-                    f"{where} of {type(page).__name__} names the encrypted field {encrypted.name}",
-                    hint="Encrypted values are on no list and form of the admin: show them on a page of your own, "
-                    "inside a Reading.",
-                    obj=type(page),
-                    id="crypto.E113",
-                )
+        for part in (page, *(inline(model, site) for inline in page.inlines)):
+            for name, where in _shown_by(part):
+                if encrypted := _encrypted_at(part.model, name.lstrip("-^=@")):
+                    yield Error(
+                        f"{where} of {type(part).__name__} names the encrypted field {encrypted.name}",
+                        hint="Encrypted values are on no list and form of the admin: show them on a page of your own, "
+                        "inside a Reading.",
+                        obj=type(part),
+                        id="crypto.E113",
+                    )
 
 
 # --- What names a field -----------------------------------------------------------------------------
@@ -199,12 +217,12 @@ def _named_by(model: type[Model]) -> Iterator[tuple[str, str]]:
             yield name.lstrip("-"), f"{type(part).__name__} {part.name}"
 
 
-def _shown_by(page: "ModelAdmin[Model]") -> Iterator[tuple[str, str]]:
+def _shown_by(page: "BaseModelAdmin[Model]") -> Iterator[tuple[str, str]]:
     """Each name of a field on an admin's lists and forms, and where it stands."""
     for option in ("list_display", "list_editable", "search_fields", "readonly_fields", "ordering"):
-        for part in getattr(page, option) or ():
+        for part in getattr(page, option, None) or ():
             yield from ((name, option) for name in _names(part))
-    for part in page.list_filter:
+    for part in getattr(page, "list_filter", ()):
         yield from ((name, "list_filter") for name in _names(part[0] if isinstance(part, tuple) else part))
     declared = flatten_fieldsets(page.fieldsets) if page.fieldsets else page.fields
     if declared is not None:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from django.apps.registry import Apps
-from django.contrib.admin import ModelAdmin, site
+from django.contrib.admin import ModelAdmin, TabularInline, site
 from django.core.checks import run_checks
 from django.db import models
 from django.db.models.functions import Lower
@@ -20,7 +20,7 @@ from identity_privacy.crypto.checks import check_encrypted_fields
 from identity_privacy.crypto.fields import BlindIndexField, EncryptedTextField, NextBlindIndexField
 from identity_privacy.crypto.querysets import SealedQuerySet
 from identity_privacy.crypto.rows import SealedModel
-from tests.crypto.notebook.models import Contact, Note
+from tests.crypto.notebook.models import Contact, Note, Notebook
 
 
 @pytest.fixture(autouse=True)
@@ -220,6 +220,48 @@ def test_a_blind_index_whose_key_cannot_be_rotated_is_named() -> None:
     assert numbers() == {"E108"}
 
 
+def test_an_index_of_what_can_be_null_can_be_null(isolated: Apps) -> None:
+    class Person(SealedModel):
+        email = EncryptedTextField(place="notebook.person.email", null=True)
+        controller_id = models.UUIDField()
+        index = BlindIndexField(of="email", kind="email")
+        next_index = NextBlindIndexField(of="index")
+        objects = SealedQuerySet.as_manager()
+
+        class Meta:
+            app_label = "notebook"
+
+    assert numbers() == {"E114"}
+
+
+def test_a_manager_that_leaves_rows_out_is_named(isolated: Apps) -> None:
+    class Present(models.Manager.from_queryset(SealedQuerySet)):  # type: ignore[misc]  # made by Django
+        def get_queryset(self) -> SealedQuerySet[Any]:
+            found: SealedQuerySet[Any] = super().get_queryset().filter(gone=False)
+            return found
+
+    class Person(SealedModel):
+        email = EncryptedTextField(place="notebook.person.email")
+        gone = models.BooleanField(default=False)
+        objects = Present()
+
+        class Meta:
+            app_label = "notebook"
+            base_manager_name = "objects"
+
+    class Other(SealedModel):
+        email = EncryptedTextField(place="notebook.other.email")
+        gone = models.BooleanField(default=False)
+        objects = SealedQuerySet.as_manager()
+        present = Present()
+
+        class Meta:
+            app_label = "notebook"
+
+    found = [(str(finding.id), finding.msg.split()[1]) for finding in check_encrypted_fields()]
+    assert found == [("crypto.W115", "base"), ("crypto.W115", "default")]
+
+
 def test_a_unique_index_has_its_twin() -> None:
     class Person(SealedModel):
         controller_id = models.UUIDField()
@@ -396,6 +438,25 @@ def test_no_page_of_the_admin_shows_a_sealed_value(
     monkeypatch.setattr(isolated, "get_models", lambda: [Note])
     register(monkeypatch, Note, page(Note, site))
     assert numbers() == {"E113"}
+
+
+@pytest.mark.parametrize("options", [{}, {"fields": ("position", "text")}, {"readonly_fields": ("remark",)}])
+def test_no_inline_of_the_admin_shows_a_sealed_value(
+    options: dict[str, object], isolated: Apps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inline = type("NoteInline", (TabularInline,), {"model": Note, **options})
+    page = type("NotebookAdmin", (ModelAdmin,), {"inlines": [inline]})
+    monkeypatch.setattr(isolated, "get_models", lambda: [Notebook])
+    register(monkeypatch, Notebook, page(Notebook, site))
+    assert numbers() == {"E113"}
+
+
+def test_an_inline_of_the_admin_that_leaves_them_out_is_right(isolated: Apps, monkeypatch: pytest.MonkeyPatch) -> None:
+    inline = type("NoteInline", (TabularInline,), {"model": Note, "fields": ("position",)})
+    page = type("NotebookAdmin", (ModelAdmin,), {"inlines": [inline]})
+    monkeypatch.setattr(isolated, "get_models", lambda: [Notebook])
+    register(monkeypatch, Notebook, page(Notebook, site))
+    assert numbers() == set()
 
 
 def test_a_page_of_the_admin_that_leaves_them_out_is_right(isolated: Apps, monkeypatch: pytest.MonkeyPatch) -> None:
