@@ -7,6 +7,7 @@ import pytest
 from django import forms
 from django.core.exceptions import FieldError, ValidationError
 from django.forms.models import model_to_dict
+from rest_framework import serializers
 
 from identity_privacy.crypto.errors import OpenedWithoutReading
 from identity_privacy.crypto.fields import EncryptedTextField
@@ -178,3 +179,19 @@ def test_a_text_that_looks_like_json_stays_a_text() -> None:
     note = unsaved_note(details="[1]")
     note.full_clean()
     assert note.details == "[1]"
+
+
+class NoteSerializer(serializers.ModelSerializer[Note]):
+    text = serializers.CharField()
+
+    class Meta:
+        model = Note
+        fields = ("text", "position")
+
+
+def test_a_serializer_shows_a_field_that_it_declares() -> None:
+    note = make_note()
+    with pytest.raises(OpenedWithoutReading):
+        _ = NoteSerializer(note).data
+    with reading():
+        assert NoteSerializer(note).data == {"text": "Lisbon", "position": 0}

@@ -13,7 +13,7 @@ from identity_privacy.crypto.fields.base import ABSENT, Sealed, absent_fields, c
 from identity_privacy.crypto.keys import sealing_ring
 
 
-class BlindIndexField(models.BinaryField[bytes, bytes]):
+class BlindIndexField(models.BinaryField[bytes | None, bytes | None]):
     """An HMAC-SHA256 of a normalised value (see `blind_index`): equal values are found, none can be read.
 
     Computed when its row is saved, from the open value of the field `of`. Its kind (`email`, `phone`, …) is `kind`, or
