@@ -64,7 +64,7 @@ _OWN_THEM: Final = "Let the role of DATABASE_KEYS_URL own the tables of that dat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destruction:
-    """What was destroyed, and until when backups of the keys may still hold it."""
+    """What was destroyed, in all tries, and until when backups of the keys may still hold it."""
 
     keys: int
     backups_end_on: date
@@ -81,15 +81,22 @@ def destroy_subject_keys(subject_id: UUID, *, kinds: Iterable[KeyKind] = (KeyKin
     with transaction.atomic(using=KEYS, durable=True):
         count, _ = DataKey.objects.filter(subject_id=subject_id, kind__in=list(kinds)).delete()
         # Keys that were made after the first destruction are in later backups.
-        if count or not Tombstone.objects.filter(subject_id=subject_id).exists():
-            unfinished = {"change": _note_change(DataKey), "forgotten_at": None, "backups_end_on": _backups_end_on()}
+        earlier = Tombstone.objects.filter(subject_id=subject_id).first()
+        if count or earlier is None:
+            unfinished = {
+                "keys": count + (earlier.keys if earlier is not None and earlier.forgotten_at is None else 0),
+                "change": _note_change(DataKey),
+                "forgotten_at": None,
+                "backups_end_on": _backups_end_on(),
+            }
             Tombstone.objects.update_or_create(
                 subject_id=subject_id,
                 defaults=unfinished,
                 create_defaults={**unfinished, "destroyed_at": clock.now()},
             )
     _forget(DataKey, may_rest=True)
-    return Destruction(keys=count, backups_end_on=Tombstone.objects.get(subject_id=subject_id).backups_end_on)
+    tombstone = Tombstone.objects.get(subject_id=subject_id)
+    return Destruction(keys=tombstone.keys, backups_end_on=tombstone.backups_end_on)
 
 
 def living_subject_keys(subject_id: UUID, *, kinds: Iterable[KeyKind]) -> int:
@@ -218,7 +225,7 @@ def _forget(model: type[Model], *, may_rest: bool) -> None:
 def _truncate_log(cursor: CursorWrapper) -> None:
     is_busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if is_busy:
-        raise NotForgotten("somebody reads the keys database at this moment; what called this tries again")
+        raise NotForgotten("somebody reads the keys database at this moment")
 
 
 def _rewrite(cursor: CursorWrapper, row: Remains, *, may_rest: bool) -> float:
@@ -242,7 +249,7 @@ def _rewrite(cursor: CursorWrapper, row: Remains, *, may_rest: bool) -> float:
     end = time.monotonic() + PATIENCE_SECONDS
     while _holders(cursor, following):
         if time.monotonic() > end:
-            raise NotForgotten("a transaction still sees the keys as they were; what called this tries again")
+            raise NotForgotten("a transaction still sees the keys as they were")
         time.sleep(0.02)
     began = time.monotonic()
     try:
@@ -251,7 +258,7 @@ def _rewrite(cursor: CursorWrapper, row: Remains, *, may_rest: bool) -> float:
     except OperationalError as error:
         if not isinstance(error.__cause__, LockNotAvailable):
             raise
-        raise NotForgotten("a transaction holds the keys; what called this tries again") from None
+        raise NotForgotten("a transaction holds the keys") from None
     finally:
         cursor.execute("RESET lock_timeout")
     return began
@@ -272,7 +279,7 @@ def _one_at_a_time() -> Iterator[None]:
             if locked:
                 break
             if time.monotonic() > end:
-                raise NotForgotten("keys are being forgotten by another; what called this tries again")
+                raise NotForgotten("keys are being forgotten by another")
             time.sleep(0.02)
     try:
         yield

@@ -1,7 +1,9 @@
 """What is done with keys, told to whoever keeps the log: crypto stands below it and imports it nowhere."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 from uuid import UUID
 
@@ -23,6 +25,7 @@ class KeyEvent:
 Recorder: TypeAlias = Callable[[KeyEvent], object]
 
 _recorders: list[Recorder] = []
+_account: ContextVar[str] = ContextVar("_account", default="")
 
 
 def key_events_go_to(recorder: Recorder) -> None:
@@ -30,7 +33,19 @@ def key_events_go_to(recorder: Recorder) -> None:
     _recorders.append(recorder)
 
 
+@contextlib.contextmanager
+def run_by(account: str) -> Iterator[None]:
+    """Enter the operating system's account that runs this with every event inside, as the detail `account`."""
+    before = _account.set(account)
+    try:
+        yield
+    finally:
+        _account.reset(before)
+
+
 def tell(event: KeyEvent) -> None:
     """Enter an event, outside a transaction of the keys."""
+    if account := _account.get():
+        event = replace(event, details={**event.details, "account": account})
     for recorder in _recorders:
         recorder(event)

@@ -98,6 +98,7 @@ class Tombstone(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     subject_id = models.UUIDField(unique=True)
     destroyed_at = models.DateTimeField()
+    keys = models.PositiveIntegerField(default=0, help_text="How many the last destruction destroyed, in all its tries")
     change = models.PositiveBigIntegerField(help_text="Which change of the table of data keys (`Remains`) it was")
     forgotten_at = models.DateTimeField(null=True, help_text="Since when no file of the database holds their bytes")
     backups_end_on = models.DateField()

@@ -9,10 +9,11 @@ from django.db.models import QuerySet
 
 from identity_privacy import clock
 from identity_privacy.crypto.destruction import delete_keys, finish_forgetting
-from identity_privacy.crypto.errors import WritersStillRun
+from identity_privacy.crypto.errors import ColumnsUnknown, WritersStillRun
 from identity_privacy.crypto.events import KeyEvent, tell
 from identity_privacy.crypto.files import sealed_files
 from identity_privacy.crypto.models import DataKey
+from identity_privacy.crypto.rotation.known import see_that_every_column_is_known
 from identity_privacy.crypto.rotation.outcome import Outcome, Plan, Progress, unseen
 from identity_privacy.crypto.rotation.writers import every_row, models_with_keys, wait_for_writers
 from identity_privacy.crypto.terms import KeyKind
@@ -25,7 +26,8 @@ BATCH: Final = 1_000
 def plan_sweep() -> Plan:
     """What a sweep would do."""
     count = sum(len(orphans) for orphans in _batches())
-    return Plan(sentence=f"{count:,} data keys older than 24 hours, which nothing is under, are destroyed", total=count)
+    sentence = f"{count:,} data keys older than 24 hours, which nothing is under, are destroyed"
+    return Plan(sentence=sentence, total=count, keys=count)
 
 
 def sweep_orphans(*, patience: float, progress: Progress = unseen) -> Outcome:
@@ -36,14 +38,17 @@ def sweep_orphans(*, patience: float, progress: Progress = unseen) -> Outcome:
     3. Look again. What is named now was in use after all and comes back; the others are destroyed.
     4. Overwrite their bytes, and those of whatever else was destroyed and not overwritten yet.
 
-    Raises: WritersStillRun, after `patience` seconds; NotForgotten. Call it again.
+    Raises: WritersStillRun, after `patience` seconds; NotForgotten. Call it again. ColumnsUnknown, where a newer
+    release must do it.
     """
     swept = kept = 0
     for orphans in _batches():
-        DataKey.objects.filter(id__in=orphans, retired_at=None).update(retired_at=clock.now())
         try:
+            see_that_every_column_is_known()  # what a newer release writes under, is not to be retired either
+            DataKey.objects.filter(id__in=orphans, retired_at=None).update(retired_at=clock.now())
             wait_for_writers(patience)
-        except WritersStillRun:
+            see_that_every_column_is_known()
+        except (WritersStillRun, ColumnsUnknown):
             finish_forgetting()  # which waits for nobody's data
             raise
         used = _used(orphans)
@@ -55,11 +60,6 @@ def sweep_orphans(*, patience: float, progress: Progress = unseen) -> Outcome:
     if swept or kept:
         tell(KeyEvent(action="keys.orphans_swept", details={"swept": swept, "kept": kept}))
     return Outcome(sentence=f"{swept:,} data keys that nothing was under were destroyed", count=swept)
-
-
-def orphans_waiting() -> int:
-    """How many data keys a sweep was about to destroy when it was interrupted."""
-    return DataKey.objects.exclude(retired_at=None).count()
 
 
 def _batches() -> Iterable[Sequence[UUID]]:

@@ -69,7 +69,7 @@ def test_the_day_counts_from_when_the_bytes_were_gone(
         destroy_subject_keys(alice)
     held_up.undo()
     done = destroy_subject_keys(alice)
-    assert (done.keys, done.backups_end_on) == (0, in_backups_until())
+    assert (done.keys, done.backups_end_on) == (1, in_backups_until())
     tombstone = Tombstone.objects.get(subject_id=alice)
     assert tombstone.forgotten_at is not None
     assert tombstone.destroyed_at.date() == clock.now().date() - timedelta(days=40)

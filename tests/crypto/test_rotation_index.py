@@ -10,15 +10,18 @@ from pytest_django import Settings
 
 from identity_privacy import clock
 from identity_privacy.access.models import Controller
+from identity_privacy.audit.models import Entry
 from identity_privacy.crypto import index_keys, sealing
+from identity_privacy.crypto.destruction import destroy_subject_keys
 from identity_privacy.crypto.errors import IndexCannotRotate
-from identity_privacy.crypto.fields import Sealed
+from identity_privacy.crypto.fields import BlindIndexField, NextBlindIndexField, Sealed
 from identity_privacy.crypto.index_keys import forget_held_index_keys
 from identity_privacy.crypto.models import IndexKey
 from identity_privacy.crypto.rotation import Outcome, blind_indexes, plan_index, rotate_index
 from identity_privacy.crypto.terms import IndexKeyState
 from profiles.models import Identifier, Profile
 from profiles.terms import IdentifierKind
+from tests.crypto.notebook.models import Contact
 from tests.crypto.rotated import email, every_value, found, half_done, make_people
 from tests.factories import make_controller
 
@@ -72,7 +75,9 @@ def test_one_kind_is_rotated_alone(lindwerk: Controller) -> None:
 def test_the_dry_run_counts_and_changes_nothing(lindwerk: Controller) -> None:
     make_people(lindwerk)
     before = hashes()
-    assert plan_index().total == len(before)
+    plan = plan_index()
+    assert f"the hashes of {len(before)} values" in plan.sentence
+    assert (plan.total, plan.unit) == (3 * len(before), "hashes"), "each is made, takes over, and is cleared"
     assert IndexKey.objects.exclude(state=IndexKeyState.CURRENT).count() == 0
     assert hashes() == before
 
@@ -182,6 +187,54 @@ def test_a_value_that_does_not_open_stops_its_index_and_is_named(lindwerk: Contr
     assert not rotate().unreadable
     assert half_done() == []
     assert found(lindwerk, 2) == [people[2]]
+
+
+@pytest.mark.parametrize("step", ["", *STEPS])
+def test_its_progress_ends_at_the_total_that_was_planned(
+    lindwerk: Controller, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    make_people(lindwerk)
+    if step:
+        owner: object = blind_indexes if step in {"_begin", "_end"} else blind_indexes._Rotation
+        original: Callable[..., object] = getattr(owner, step)
+
+        def dies(*args: object) -> object:
+            original(*args)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, step, dies)
+            with pytest.raises(KeyboardInterrupt):
+                rotate()
+    total, seen = plan_index().total, list[int]()
+    rotate_index(patience=1, progress=seen.append)
+    assert sum(seen) == total
+
+
+def test_a_row_whose_key_was_destroyed_stops_no_index_and_is_found_no_more(lindwerk: Controller) -> None:
+    people = make_people(lindwerk)
+    before = hashes()
+    destroy_subject_keys(people[1])
+    assert found(lindwerk, 1) == [people[1]], "the hash stands beside the values"
+    outcome = rotate()
+    assert not outcome.unreadable
+    rows = Identifier.objects.filter(profile_id=people[1])
+    assert f"{rows.count()} whose data keys were destroyed are found by no look-up any more" in outcome.sentence
+    assert half_done() == []
+    assert not set(hashes().values()) & set(before.values())
+    assert [found(lindwerk, number) for number in range(3)] == [[people[0]], [], [people[2]]]
+    assert Entry.objects.get(action="keys.index_key_rotated").details["destroyed"] == rows.count()
+    rotate()
+    assert half_done() == []
+
+
+def test_where_it_may_be_empty_the_index_of_such_a_row_is() -> None:
+    index, following = BlindIndexField(of="email"), NextBlindIndexField(of="index")
+    index.null = True
+    index.set_attributes_from_name("index")
+    following.set_attributes_from_name("next_index")
+    column = blind_indexes._Column(model=Contact, index=index, following=following)
+    assert column.not_found() == {"index": None, "next_index": None}
 
 
 def test_a_model_without_the_column_for_the_next_version_is_refused(

@@ -1,14 +1,20 @@
 """An older release, while a newer one is brought out, takes no key away from columns that it does not know."""
 
 from collections.abc import Iterator
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import connection
 
+from identity_privacy import clock
+from identity_privacy.crypto import sweeping
 from identity_privacy.crypto.errors import ColumnsUnknown
+from identity_privacy.crypto.keys import create_data_key
 from identity_privacy.crypto.models import DataKey, IndexKey
 from identity_privacy.crypto.rotation import Whose, resealing, rotate_dek, rotate_index
-from identity_privacy.crypto.terms import IndexKeyState
+from identity_privacy.crypto.sweeping import sweep_orphans
+from identity_privacy.crypto.terms import IndexKeyState, KeyKind
 from tests.crypto.notebook.factories import make_contact, make_note
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,6 +52,30 @@ def test_it_does_not_begin(newer: tuple[str, str]) -> None:
     with pytest.raises(ColumnsUnknown, match=name):
         rotate_index(patience=1)
     assert not DataKey.objects.exclude(previous=None).exists()
+
+
+def test_no_key_is_swept_that_may_be_in_use_there(newer: tuple[str, str]) -> None:
+    make, name = newer
+    note = make_note()
+    orphan = create_data_key(kind=KeyKind.PROFILE, controller_id=note.notebook.controller_id, owner_id=uuid4())
+    DataKey.objects.update(created_at=clock.now() - timedelta(hours=25))
+    run(make)
+    with pytest.raises(ColumnsUnknown, match=name):
+        sweep_orphans(patience=1)
+    assert DataKey.objects.filter(id=orphan, retired_at=None).exists(), "whoever writes there may go on"
+
+
+def test_no_key_is_swept_that_came_into_use_there_meanwhile(
+    newer: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, name = newer
+    note = make_note()
+    orphan = create_data_key(kind=KeyKind.PROFILE, controller_id=note.notebook.controller_id, owner_id=uuid4())
+    DataKey.objects.update(created_at=clock.now() - timedelta(hours=25))
+    monkeypatch.setattr(sweeping, "wait_for_writers", lambda seconds: run(make))
+    with pytest.raises(ColumnsUnknown, match=name):
+        sweep_orphans(patience=1)
+    assert DataKey.objects.filter(id=orphan).exists()
 
 
 def test_it_keeps_the_old_key_of_values_that_came_while_it_ran(

@@ -64,6 +64,12 @@ class Migration(migrations.Migration):
                 ("subject_id", models.UUIDField(unique=True)),
                 ("destroyed_at", models.DateTimeField()),
                 (
+                    "keys",
+                    models.PositiveIntegerField(
+                        default=0, help_text="How many the last destruction destroyed, in all its tries"
+                    ),
+                ),
+                (
                     "change",
                     models.PositiveBigIntegerField(
                         help_text="Which change of the table of data keys (`Remains`) it was"

@@ -3,6 +3,7 @@
 `index_keys` has the table of states; each `_step` here leads from one of them to the next.
 """
 
+import os
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ from identity_privacy.crypto.transactions import ensure_begun
 from identity_privacy.errors import Invalid
 
 ROWS: Final = 100
+HASH_BYTES: Final = 32
 # Beyond the time for which a look-up holds keys: from when it took its hashes until it asked the database.
 LOOKUP_SECONDS: Final = 2.0
 ACTOR: Final = Actor.service("rotation")
@@ -51,11 +53,12 @@ def plan_index(*, controller_id: UUID | None = None, field: str | None = None) -
     """What a rotation of blind indexes' keys would do. Raises: IndexCannotRotate."""
     places = _places(controller_id, field)
     rows = sum(column.rows(place).count() for place in places for column in _columns(place))
+    steps = sum(column.steps(place) for place in places for column in _columns(place))
     under_way = sum(place.state() is not None for place in places)
     sentence = f"{len(places):,} blind indexes get a new key each, and the hashes of {rows:,} values are made anew"
     if under_way:
         sentence += f"; {under_way:,} of them have it already, from a rotation that was interrupted"
-    return Plan(sentence=sentence, total=rows)
+    return Plan(sentence=sentence, total=steps, keys=len(places), unit="hashes")
 
 
 @alone()
@@ -64,7 +67,8 @@ def rotate_index(
 ) -> Outcome:
     """Give blind indexes new keys; those whose rotation was interrupted, in whichever state, are only finished.
 
-    It takes at least `KEK_HOLD_SECONDS`: for so long look-ups may hold the keys as they were.
+    It takes at least `KEK_HOLD_SECONDS`: for so long look-ups may hold the keys as they were. Where the data key of a
+    value was destroyed, nothing can make its hash anew: it gets one that no look-up finds.
 
     Raises: IndexCannotRotate; RootKeyUnavailable; RotationRuns; WritersStillRun, after `patience` seconds;
     NotForgotten. Call it again. ColumnsUnknown, where a newer release must do it.
@@ -78,10 +82,13 @@ def rotate_index(
     forget_held_index_keys()
     forget_bytes(IndexKey)
     action = "keys.index_key_rotation_unfinished" if rotation.unreadable else "keys.index_key_rotated"
-    details |= {"values": rotation.count, "unreadable": len(rotation.unreadable)}
+    details |= {"values": rotation.count, "unreadable": len(rotation.unreadable), "destroyed": rotation.destroyed}
     tell(KeyEvent(action=action, controller_id=controller_id, details=details))
+    sentence = f"{rotation.ended:,} blind indexes were rotated, the hashes of {rotation.count:,} values made anew"
+    if rotation.destroyed:
+        sentence += f"; {rotation.destroyed:,} whose data keys were destroyed are found by no look-up any more"
     return Outcome(
-        sentence=f"{rotation.ended:,} blind indexes were rotated, the hashes of {rotation.count:,} values made anew",
+        sentence=sentence,
         count=rotation.count,
         unreadable=list(rotation.unreadable.values()),
     )
@@ -133,6 +140,21 @@ class _Column:
         """Those that have a hash under the successor, or lack it."""
         return self.rows(place).filter(**{f"{self.following.attname}__isnull": not is_filled})
 
+    def steps(self, place: _Place) -> int:
+        """How many hashes are still written until the rotation of this place has ended: made, copied and cleared."""
+        every, filled = self.rows(place).count(), self.with_next(place, is_filled=True)
+        state = place.state()
+        if state is IndexKeyState.FILLING:
+            return 3 * every - filled.count()
+        if state is IndexKeyState.TAKING_OVER:
+            return filled.exclude(**{self.index.attname: models.F(self.following.attname)}).count() + filled.count()
+        return filled.count() if _has_left_over(place) else 3 * every
+
+    def not_found(self) -> dict[str, bytes | None]:
+        """What stands in both columns of a row that no look-up finds any more."""
+        value = None if self.index.null else os.urandom(HASH_BYTES)
+        return {self.index.attname: value, self.following.attname: value}
+
 
 def _places(controller_id: UUID | None, field: str | None) -> list[_Place]:
     found = IndexKey.objects.order_by("controller_id", "field")
@@ -169,7 +191,7 @@ class _Rotation:
     def __init__(self, patience: float, progress: Progress) -> None:
         self._patience, self._progress = patience, progress
         self._newest: dict[_Place, UUID] = {}
-        self.count = self.ended = 0
+        self.count = self.ended = self.destroyed = 0
         self.unreadable: dict[UUID, Unreadable] = {}
 
     def run(self, places: Sequence[_Place]) -> None:
@@ -221,7 +243,12 @@ class _Rotation:
                     try:
                         value = getattr(row, column.index.of)
                         _, following = keys.stored(normalise(place.field, value))
-                    except (WrongPlace, UnreadableSeal, KeyDestroyed, Invalid):
+                    except KeyDestroyed:
+                        # Else its hash would keep the old key, by which the person could still be found, for ever.
+                        _rows_of(column, [row.pk]).update(**column.not_found())
+                        self.destroyed += 1
+                        continue
+                    except (WrongPlace, UnreadableSeal, Invalid):
                         failed[row.pk] = Unreadable(
                             place=column.model._meta.label_lower, row_id=row.pk, key_id=row.__dict__["data_key_id"]
                         )

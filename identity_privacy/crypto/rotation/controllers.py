@@ -34,7 +34,7 @@ def plan_kek(*, controller_id: UUID | None = None) -> Plan:
     sentence = f"{count:,} controller keys get a successor each, on which {hanging:,} keys are hung"
     if begun:
         sentence += f"; {len(begun):,} of them have it already, from a rotation that was interrupted"
-    return Plan(sentence=sentence, total=hanging)
+    return Plan(sentence=sentence, total=hanging, keys=count)
 
 
 @alone()

@@ -4,12 +4,12 @@ import os
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from identity_privacy.crypto.destruction import forget_bytes
+from identity_privacy.crypto.destruction import finish_forgetting, forget_bytes
 from identity_privacy.crypto.errors import WritersStillRun, WrongPlace
 from identity_privacy.crypto.events import KeyEvent, tell
 from identity_privacy.crypto.keys import wrap
@@ -24,6 +24,7 @@ from identity_privacy.crypto.rotation.writers import wait_for_writers
 
 # Keys that are under way at once: each table is asked once for all of them.
 BATCH = 300
+NOTHING_TO_RESUME: Final = "There is nothing to resume: no rotation of these data keys was interrupted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,20 +55,23 @@ def plan_dek(whose: Whose, *, resume: bool = False) -> Plan:
     """What a rotation of data keys would do."""
     under_way = whose.keys().exclude(previous=None)
     fresh = whose.keys().filter(previous=None)
+    if resume and not under_way.exists():
+        return Plan(sentence=NOTHING_TO_RESUME, total=0, keys=whose.keys().count())
     if resume:
         fresh = fresh.filter(id__gt=_last(under_way))
     total, finished = fresh.count(), under_way.count()
     sentence = f"{total:,} data keys get new material, and every value under them is sealed anew"
     if finished:
         sentence += f"; before that, {finished:,} whose rotation was interrupted are finished"
-    return Plan(sentence=sentence, total=total + finished)
+    return Plan(sentence=sentence, total=total + finished, keys=whose.keys().count())
 
 
 @alone()
 def rotate_dek(whose: Whose, *, resume: bool = False, patience: float, progress: Progress = unseen) -> Outcome:
     """Give data keys new material and seal everything under them anew; those that are under way are only finished.
 
-    `resume` goes on behind the last key that an interrupted rotation had begun with; without, none is passed over.
+    `resume` goes on behind the last key that an interrupted rotation had begun with, and begins none where none was
+    interrupted; without, no key is passed over.
 
     1. Make new material for a batch of keys, and keep the old one beside it to open what is under it.
     2. Wait for the transactions of the data that are open. Material to seal with is fetched inside one and forgotten
@@ -80,6 +84,9 @@ def rotate_dek(whose: Whose, *, resume: bool = False, patience: float, progress:
     ColumnsUnknown, where a newer release must do it.
     """
     see_that_every_column_is_known()
+    if resume and not whose.keys().exclude(previous=None).exists():
+        finish_forgetting()  # where the interrupted one had come as far as that
+        return Outcome(sentence=NOTHING_TO_RESUME, count=0)
     _tell("keys.data_key_rotation_begun", whose, {})
     waiting: Sequence[UUID] = list(whose.keys().exclude(previous=None).order_by("id").values_list("id", flat=True))
     last = _last(whose.keys().exclude(previous=None)) if resume else UUID(int=0)

@@ -22,15 +22,19 @@ class Unreadable:
     key_id: UUID
 
     def __str__(self) -> str:
+        if self.row_id == self.key_id:  # a key itself
+            return f"{self.place} {self.row_id}"
         return f"{self.place} of row {self.row_id} under data key {self.key_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a rotation would do, in a sentence, and how many steps that is."""
+    """What a rotation would do, in a sentence, how many steps that is and of what, and how many keys are in scope."""
 
     sentence: str
     total: int
+    keys: int
+    unit: str = "keys"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

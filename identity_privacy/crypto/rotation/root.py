@@ -29,7 +29,8 @@ def plan_root() -> Plan:
     sentence = (
         f"{controllers:,} controller keys and {signing:,} signing keys are wrapped anew under the newest root key"
     )
-    return Plan(sentence=sentence, total=controllers + signing)
+    count = controllers + signing
+    return Plan(sentence=sentence, total=count, keys=count)
 
 
 @alone()

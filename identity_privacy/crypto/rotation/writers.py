@@ -1,6 +1,8 @@
 """Who writes under keys, and how a rotation waits for those who may still use the one from before."""
 
+from collections.abc import Collection
 from typing import TypeVar
+from uuid import UUID
 
 from django.apps import apps
 from django.db import OperationalError, connections, models, router
@@ -49,6 +51,15 @@ def data_databases() -> list[str]:
 def every_row(model: type[Row]) -> models.QuerySet[Row]:
     """All rows of a table; a model's managers, its base manager too, may be made to leave some out."""
     return models.QuerySet(model, using=database_of(model))
+
+
+def rows_under(key_ids: Collection[UUID]) -> dict[str, int]:
+    """How many rows of each table name one of these data keys; tables without any are left out."""
+    counts = {
+        model._meta.label_lower: every_row(model).filter(data_key_id__in=key_ids).count()
+        for model in models_with_keys()
+    }
+    return {table: count for table, count in counts.items() if count}
 
 
 def wait_for_writers(seconds: float) -> None:

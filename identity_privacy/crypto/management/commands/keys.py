@@ -1,15 +1,17 @@
 """`manage.py keys init|status|rotate-root|rotate-kek|rotate-dek|rotate-index|destroy|sweep`."""
 
+import getpass
+import os
 import signal
-from argparse import ArgumentParser
-from collections.abc import Callable
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import NoReturn
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from tqdm import tqdm
 
 from identity_privacy.crypto.controller_keys import make_root_key
@@ -18,6 +20,7 @@ from identity_privacy.crypto.destruction import (
     destroy_subject_keys,
     last_backup_ends_on,
     request_keys,
+    unfinished,
 )
 from identity_privacy.crypto.errors import (
     ColumnsUnknown,
@@ -27,7 +30,8 @@ from identity_privacy.crypto.errors import (
     RotationRuns,
     WritersStillRun,
 )
-from identity_privacy.crypto.events import KeyEvent, tell
+from identity_privacy.crypto.events import KeyEvent, run_by, tell
+from identity_privacy.crypto.models import DataKey, Tombstone
 from identity_privacy.crypto.providers import root_key_path
 from identity_privacy.crypto.rotation import (
     Outcome,
@@ -43,9 +47,11 @@ from identity_privacy.crypto.rotation import (
     rotate_kek,
     rotate_root,
 )
+from identity_privacy.crypto.rotation.writers import rows_under
 from identity_privacy.crypto.standing import standing
 from identity_privacy.crypto.sweeping import plan_sweep, sweep_orphans
 from identity_privacy.crypto.terms import KeyKind
+from identity_privacy.errors import IntegrityFailure
 
 Options = dict[str, object]
 
@@ -66,11 +72,16 @@ class Command(BaseCommand):
         dek = _changes(verbs.add_parser("rotate-dek", help="Give data keys new material and seal every value anew"))
         _whose(dek, subject="one person's", owner="one request's or profile's", controller="one controller's")
         dek.add_argument("--all", action="store_true", help="everybody's")
-        dek.add_argument("--resume", action="store_true", help="go on behind the last key of an interrupted rotation")
+        dek.add_argument(
+            "--resume",
+            action="store_true",
+            help="go on behind the last key of an interrupted rotation; alone, everybody's",
+        )
         index = _changes(verbs.add_parser("rotate-index", help="Give blind indexes new keys"))
         _whose(index, controller="one controller's (default: every controller's)")
         index.add_argument("--kind", help="one kind of identifier: email, phone, … (default: every kind)")
-        destroy = _changes(verbs.add_parser("destroy", help="Destroy a person's or a request's data keys, for good"))
+        destroy = verbs.add_parser("destroy", help="Destroy a person's or a request's data keys, for good")
+        _dry_run(destroy)
         _whose(destroy, subject="one person's", owner="one request's")
         destroy.add_argument("--reason", required=True, help="why; it stands in the audit log")
         destroy.add_argument("--yes", action="store_true", help="do not ask")
@@ -79,7 +90,10 @@ class Command(BaseCommand):
     def handle(self, *, verb: str, **options: object) -> None:
         """Do the one that was asked for."""
         if verb in {"init", "status"}:
-            (self._init if verb == "init" else self._status)()
+            try:
+                (self._init if verb == "init" else self._status)()
+            except IntegrityFailure as error:
+                raise _foreign(error) from None
             return
         signal.signal(signal.SIGTERM, _interrupted)
         verbs = {
@@ -91,12 +105,23 @@ class Command(BaseCommand):
             "sweep": self._sweep,
         }
         try:
-            verbs[verb](options)
+            with run_by(_account()):
+                verbs[verb](options)
         except KeyboardInterrupt:
-            again = f"{verb} --resume" if verb == "rotate-dek" else verb
-            raise CommandError(f"stopped; nothing is lost, and `manage.py keys {again}` goes on from here") from None
-        except (WritersStillRun, NotForgotten) as error:
-            raise CommandError(f"not finished, nothing is lost: {error}") from None
+            again = _again(verb, options)
+            raise CommandError(f"stopped; nothing is lost, and {again} goes on from here") from None
+        except WritersStillRun as error:
+            again = _again(verb, options)
+            raise CommandError(f"not finished, nothing is lost: {error}; {again} goes on from here") from None
+        except NotForgotten as error:
+            # What is left is to overwrite bytes: the same rotation once more would make new keys once more.
+            again = "run this again" if verb == "destroy" else "`manage.py keys sweep` finishes it"
+            raise CommandError(
+                f"not finished: the keys are changed, but the database's file may still hold them: {error}; "
+                f"{again}, or leave it to the daily sweep"
+            ) from None
+        except IntegrityFailure as error:
+            raise _foreign(error) from None
         except (RootKeyUnavailable, IndexCannotRotate, RotationRuns, ColumnsUnknown) as error:
             raise CommandError(str(error)) from None
 
@@ -153,8 +178,8 @@ class Command(BaseCommand):
         )
 
     def _rotate_dek(self, options: Options) -> None:
-        whose = _one_of(options, "subject", "owner", "controller", or_all=True)
         resume = bool(options["resume"])
+        whose = _one_of(options, "subject", "owner", "controller", or_all=True, default=resume)
         self._run(
             options,
             lambda: plan_dek(whose, resume=resume),
@@ -176,12 +201,15 @@ class Command(BaseCommand):
 
     def _destroy(self, options: Options) -> None:
         whose = _one_of(options, "subject", "owner")
-        keys = whose.keys() if whose.owner_id is None else request_keys([whose.owner_id])
+        keys = _destroyed_with(whose)
+        key_ids = list(keys.values_list("id", flat=True))
+        if not key_ids and not _is_begun(whose):
+            raise CommandError(f"nothing to destroy: there is no key of {_scope(options)}, and none was destroyed")
         kinds = list(keys.values_list("kind").annotate(count=Count("id")).order_by("kind"))
-        count = sum(number for _, number in kinds)
         named = " and ".join(f"{number:,} {kind}" for kind, number in kinds)
-        sentence = f"{count:,} data keys are destroyed{f' ({named})' if named else ''}"
-        plan = Plan(sentence=f"{sentence}, and nothing under them can ever be read", total=count)
+        sentence = f"{len(key_ids):,} data keys are destroyed{f' ({named})' if named else ''}"
+        sentence += f", and nothing under them can ever be read{_left(key_ids)}"
+        plan = Plan(sentence=sentence, total=len(key_ids), keys=len(key_ids))
 
         def destroy(progress: Progress) -> Outcome:
             event = KeyEvent(
@@ -192,33 +220,39 @@ class Command(BaseCommand):
             )
             tell(event)
             ends_on: date | None
-            if whose.subject_id is not None:
-                done = destroy_subject_keys(whose.subject_id, kinds=[*KeyKind])
-                destroyed, ends_on = done.keys, done.backups_end_on
-            else:
-                destroyed = destroy_owner_keys([whose.owner_id] if whose.owner_id else [])
-                ends_on = last_backup_ends_on()
-            progress(destroyed)
+            try:
+                if whose.subject_id is not None:
+                    done = destroy_subject_keys(whose.subject_id, kinds=[*KeyKind])
+                    destroyed, ends_on = done.keys, done.backups_end_on
+                else:
+                    destroyed = destroy_owner_keys([whose.owner_id] if whose.owner_id else [])
+                    ends_on = last_backup_ends_on()
+            except NotForgotten:
+                gone = len(key_ids) - DataKey.objects.filter(id__in=key_ids).count()
+                tell(replace(event, action="keys.destruction_unfinished", details={**event.details, "keys": gone}))
+                raise
+            progress(len(key_ids))
             day = {"backups_end_on": ends_on.isoformat()} if ends_on else {}
             details = {**event.details, "keys": destroyed, **day}
             tell(replace(event, action="keys.destroyed", details=details))
             sentence = f"{destroyed:,} data keys were destroyed"
             if ends_on:
                 sentence += f"; the last backup that still holds them expires on {ends_on:%d %B %Y}"
-            return Outcome(sentence=sentence, count=destroyed)
+            return Outcome(sentence=f"{sentence}{_left(key_ids)}", count=destroyed)
 
         if not options["dry_run"] and not options["yes"]:
             self.stdout.write(f"{plan.sentence}.")
-            if input("Type `destroy` to go on: ").strip() != "destroy":
-                raise CommandError("nothing was destroyed")
+            _ask()
         self._run(options, lambda: plan, destroy)
 
     def _run(self, options: Options, plan: Callable[[], Plan], change: Callable[[Progress], Outcome]) -> None:
         planned = plan()
+        if not planned.keys and (scope := _scope(options)) and options.get("reason") is None:
+            raise CommandError(f"there is no key of {scope}")
         if options["dry_run"]:
             self.stdout.write(f"{planned.sentence}. Nothing was changed.")
             return
-        with tqdm(total=planned.total, unit=" keys", disable=None) as bar:  # None: only on a terminal
+        with tqdm(total=planned.total, unit=f" {planned.unit}", disable=None) as bar:  # None: only on a terminal
             outcome = change(bar.update)
         self.stdout.write(f"{outcome.sentence.rstrip('.')}.")
         for one in outcome.unreadable:
@@ -230,12 +264,26 @@ class Command(BaseCommand):
             )
 
 
-def _changes(parser: ArgumentParser) -> ArgumentParser:
+def _dry_run(parser: ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
+
+
+def _changes(parser: ArgumentParser) -> ArgumentParser:
+    _dry_run(parser)
     parser.add_argument(
-        "--patience", type=float, default=60.0, help="seconds to wait for transactions that began before (default: 60)"
+        "--patience",
+        type=_seconds,
+        default=60.0,
+        help="seconds to wait for transactions that began before (default: 60)",
     )
     return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < float("inf"):
+        raise ArgumentTypeError("a number of seconds, not below 0")
+    return seconds
 
 
 def _whose(parser: ArgumentParser, **names: str) -> None:
@@ -252,10 +300,10 @@ def _uuid(options: Options, name: str) -> UUID | None:
     return value if isinstance(value, UUID) else None
 
 
-def _one_of(options: Options, *names: str, or_all: bool = False) -> Whose:
-    """Whose keys: exactly one of the options must say it. Raises: CommandError."""
+def _one_of(options: Options, *names: str, or_all: bool = False, default: bool = False) -> Whose:
+    """Whose keys: exactly one of the options must say it; none, everybody's by `default`. Raises: CommandError."""
     given = [name for name in names if options[name] is not None] + (["all"] if or_all and options["all"] else [])
-    if len(given) != 1:
+    if len(given) != 1 and not (default and not given):
         choices = ", ".join(f"--{name}" for name in (*names, *(["all"] if or_all else [])))
         raise CommandError(f"say whose keys, by one of {choices}")
     return Whose(
@@ -263,6 +311,74 @@ def _one_of(options: Options, *names: str, or_all: bool = False) -> Whose:
         owner_id=_uuid(options, "owner"),
         controller_id=_uuid(options, "controller"),
     )
+
+
+def _scope(options: Options) -> str:
+    """Whose keys were asked for, as it was typed; empty for everybody's."""
+    names = ("subject", "owner", "controller", "kind")
+    return " ".join(f"--{name}={options[name]}" for name in names if options.get(name) is not None)
+
+
+def _again(verb: str, options: Options) -> str:
+    """The command that goes on from where this one was."""
+    if verb == "destroy":
+        return "the same command"
+    resume = ["--resume"] if verb == "rotate-dek" else []
+    return f"`{' '.join(filter(None, ['manage.py keys', verb, _scope(options), *resume]))}`"
+
+
+def _destroyed_with(whose: Whose) -> QuerySet[DataKey]:
+    """The data keys that `destroy` destroys: of a person, those that wait for the sweep too."""
+    if whose.subject_id is not None:
+        return DataKey.objects.filter(subject_id=whose.subject_id)
+    return request_keys([whose.owner_id] if whose.owner_id else [])
+
+
+def _is_begun(whose: Whose) -> bool:
+    """Whether an earlier try may have destroyed these keys; of a request nothing tells but that some are unfinished."""
+    if whose.subject_id is not None:
+        return Tombstone.objects.filter(subject_id=whose.subject_id).exists()
+    return DataKey._meta.db_table in unfinished()
+
+
+def _left(key_ids: Sequence[UUID]) -> str:
+    """What rows stay where only keys are destroyed, and what takes them away."""
+    if not (tables := rows_under(key_ids)):
+        return ""
+    named = ", ".join(f"{count:,} in {table}" for table, count in tables.items())
+    return (
+        f". {sum(tables.values()):,} rows stay under them ({named}), with what in them is not sealed and the hashes of "
+        "blind indexes, by which the person is still found, by e-mail for example: an erasure request takes these "
+        "away, with everything around it; without one, `manage.py keys rotate-index` makes them unfindable at least"
+    )
+
+
+def _ask() -> None:
+    """Let the operator type it. Raises: CommandError, unless they do."""
+    try:
+        said = input("Type `destroy` to go on: ").strip()
+    except EOFError:
+        raise CommandError("nothing was destroyed: nobody is there to ask; say --yes") from None
+    except KeyboardInterrupt:
+        raise CommandError("nothing was destroyed") from None
+    if said != "destroy":
+        raise CommandError("nothing was destroyed")
+
+
+def _foreign(error: IntegrityFailure) -> CommandError:
+    """What an operator looks at when a key does not open."""
+    place = f" ({error})" if str(error) else ""
+    return CommandError(
+        f"a stored key or value does not open{place}: either ROOT_KEY_URL names the root key of other databases, or "
+        "DATABASE_KEYS_URL names others' keys, or the row was changed; see `manage.py keys status`"
+    )
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # in a container whose account has no name
+        return str(os.getuid())
 
 
 def _interrupted(signal_number: int, frame: object) -> NoReturn:
