@@ -245,6 +245,20 @@ def test_where_nobody_answers_nothing_is_destroyed(
     assert stored() == before
 
 
+def test_a_destruction_that_was_stopped_does_not_say_that_nothing_is_lost(
+    lindwerk: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(destruction, "_forget", stopped)
+    person = DataKey.objects.values_list("subject_id", flat=True).first()
+    with pytest.raises(CommandError, match="what was destroyed stays so, and the same command goes on from here"):
+        run("destroy", "--subject", person, "--reason", "test", "--yes")
+    monkeypatch.undo()
+    assert "1 data keys were destroyed" in run("destroy", "--subject", person, "--reason", "test", "--yes")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -108,11 +108,12 @@ class Command(BaseCommand):
             with run_by(_account()):
                 verbs[verb](options)
         except KeyboardInterrupt:
-            again = _again(verb, options)
-            raise CommandError(f"stopped; nothing is lost, and {again} goes on from here") from None
+            kept = "what was destroyed stays so" if verb == "destroy" else "nothing is lost"
+            raise CommandError(f"stopped; {kept}, and {_again(verb, options)} goes on from here") from None
         except WritersStillRun as error:
-            again = _again(verb, options)
-            raise CommandError(f"not finished, nothing is lost: {error}; {again} goes on from here") from None
+            raise CommandError(
+                f"not finished, nothing is lost: {error}; {_again(verb, options)} goes on from here"
+            ) from None
         except NotForgotten as error:
             # What is left is to overwrite bytes: the same rotation once more would make new keys once more.
             again = "run this again" if verb == "destroy" else "`manage.py keys sweep` finishes it"
@@ -173,7 +174,7 @@ class Command(BaseCommand):
         controller_id = _uuid(options, "controller")
         self._run(
             options,
-            lambda: plan_kek(controller_id=controller_id),
+            lambda: _with_keys(plan_kek(controller_id=controller_id), options),
             lambda progress: rotate_kek(controller_id=controller_id, patience=_patience(options), progress=progress),
         )
 
@@ -182,7 +183,7 @@ class Command(BaseCommand):
         whose = _one_of(options, "subject", "owner", "controller", or_all=True, default=resume)
         self._run(
             options,
-            lambda: plan_dek(whose, resume=resume),
+            lambda: _with_keys(plan_dek(whose, resume=resume), options),
             lambda progress: rotate_dek(whose, resume=resume, patience=_patience(options), progress=progress),
         )
 
@@ -190,7 +191,7 @@ class Command(BaseCommand):
         controller_id, field = _uuid(options, "controller"), str(options["kind"]) if options["kind"] else None
         self._run(
             options,
-            lambda: plan_index(controller_id=controller_id, field=field),
+            lambda: _with_keys(plan_index(controller_id=controller_id, field=field), options),
             lambda progress: rotate_index(
                 controller_id=controller_id, field=field, patience=_patience(options), progress=progress
             ),
@@ -247,8 +248,6 @@ class Command(BaseCommand):
 
     def _run(self, options: Options, plan: Callable[[], Plan], change: Callable[[Progress], Outcome]) -> None:
         planned = plan()
-        if not planned.keys and (scope := _scope(options)) and options.get("reason") is None:
-            raise CommandError(f"there is no key of {scope}")
         if options["dry_run"]:
             self.stdout.write(f"{planned.sentence}. Nothing was changed.")
             return
@@ -311,6 +310,14 @@ def _one_of(options: Options, *names: str, or_all: bool = False, default: bool =
         owner_id=_uuid(options, "owner"),
         controller_id=_uuid(options, "controller"),
     )
+
+
+def _with_keys(plan: Plan, options: Options) -> Plan:
+    """A plan for keys that there are; everybody's may be none yet. Raises: CommandError."""
+    scope = _scope(options)
+    if scope and not plan.keys:
+        raise CommandError(f"there is no key of {scope}")
+    return plan
 
 
 def _scope(options: Options) -> str:
