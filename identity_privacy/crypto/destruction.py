@@ -85,7 +85,7 @@ def destroy_subject_keys(subject_id: UUID, *, kinds: Iterable[KeyKind] = (KeyKin
         if count or earlier is None:
             unfinished = {
                 "keys": count + (earlier.keys if earlier is not None and earlier.forgotten_at is None else 0),
-                "change": _note_change(DataKey),
+                "change": note_change(DataKey),
                 "forgotten_at": None,
                 "backups_end_on": _backups_end_on(),
             }
@@ -130,7 +130,7 @@ def delete_keys(keys: QuerySet[DataKey]) -> int:
     with transaction.atomic(using=KEYS, durable=True):
         count, _ = keys.delete()
         if count:
-            _note_change(DataKey)
+            note_change(DataKey)
     return count
 
 
@@ -141,7 +141,7 @@ def forget_bytes(*models: type[Model]) -> None:
     """
     for model in models or (DataKey,):
         with transaction.atomic(using=KEYS, durable=True):
-            _note_change(model)
+            note_change(model)
         _forget(model, may_rest=False)
 
 
@@ -183,7 +183,7 @@ def check_tables_owner(*, databases: Iterable[str] | None = None, **_: object) -
 # --- The bytes ----------------------------------------------------------------------------------------
 
 
-def _note_change(model: type[Model]) -> int:
+def note_change(model: type[Model]) -> int:
     """Count that a table lost keys, in the transaction in which it did; the count's row makes these follow one another.
 
     So whoever reads a count knows that every change up to it is committed.

@@ -118,7 +118,7 @@ def test_a_destruction_while_another_is_forgotten_stays_unfinished(
         def and_bob_goes(*given: object, real: object = real, **named: object) -> object:
             with transaction.atomic(using="keys"):
                 DataKey.objects.filter(subject_id=bob).delete()
-                destruction._note_change(DataKey)
+                destruction.note_change(DataKey)
             assert callable(real)
             return real(*given, **named)
 
