@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 from identity_privacy import clock
 from identity_privacy.actors import Actor
 from identity_privacy.crypto.blind_index import normalise
-from identity_privacy.crypto.destruction import forget_bytes
+from identity_privacy.crypto.destruction import forget_bytes, note_change
 from identity_privacy.crypto.errors import (
     IndexCannotRotate,
     KeyDestroyed,
@@ -360,5 +360,6 @@ def _end(place: _Place, newest: UUID) -> None:
         successor = place.keys().select_for_update().filter(id=newest, state=IndexKeyState.TAKING_OVER).first()
         if successor is not None:
             place.keys().filter(state=IndexKeyState.CURRENT).delete()
+            note_change(IndexKey)
             successor.state = IndexKeyState.CURRENT
             successor.save(update_fields=["state"])

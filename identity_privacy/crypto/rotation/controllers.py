@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from identity_privacy import clock
 from identity_privacy.crypto.controller_keys import forget_held_keys, kek, new_controller_key
-from identity_privacy.crypto.destruction import forget_bytes
+from identity_privacy.crypto.destruction import forget_bytes, note_change
 from identity_privacy.crypto.errors import WritersStillRun, WrongPlace
 from identity_privacy.crypto.events import KeyEvent, tell
 from identity_privacy.crypto.index_keys import index_key_place
@@ -96,6 +96,8 @@ def _is_deleted(key_id: UUID) -> bool:
     try:
         with step():
             ControllerKey.objects.filter(id=key_id).delete()
+            note_change(ControllerKey)
+            note_change(DataKey)
     except IntegrityError:
         return False
     return True

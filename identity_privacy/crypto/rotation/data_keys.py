@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from identity_privacy.crypto.destruction import finish_forgetting, forget_bytes
+from identity_privacy.crypto.destruction import finish_forgetting, forget_bytes, note_change
 from identity_privacy.crypto.errors import WritersStillRun, WrongPlace
 from identity_privacy.crypto.events import KeyEvent, tell
 from identity_privacy.crypto.keys import wrap
@@ -185,4 +185,5 @@ def _is_ended(key_id: UUID, verified: Materials) -> bool:
             return False
         row.previous = None
         row.save(update_fields=["previous"])
+        note_change(DataKey)
     return True
