@@ -50,6 +50,9 @@ class Outcome:
 
 # One process a core: each has databases of its own.
 UNIT = ("tests", "--ignore=tests/e2e", "--ignore=tests/faults", "--numprocesses=auto")
+# More processes would need more servers than they gain.
+SERVERS = min(os.cpu_count() or 1, 4)
+UNIT_POSTGRES = (*UNIT, f"--maxprocesses={SERVERS}")
 FAST = Suite(
     name="unit, SQLite",
     arguments=(*UNIT, "--ignore=tests/migrations"),
@@ -57,7 +60,7 @@ FAST = Suite(
 )
 SUITES = (
     Suite(name="unit, SQLite", arguments=UNIT),
-    Suite(name="unit, PostgreSQL", arguments=UNIT, needs=("postgres",), on_postgres=True),
+    Suite(name="unit, PostgreSQL", arguments=UNIT_POSTGRES, needs=("postgres",), on_postgres=True),
     Suite(name="journeys, Chromium", arguments=("tests/e2e",), needs=("chromium",)),
     Suite(name="faults, real workers", arguments=("tests/faults",), needs=("postgres", "rabbitmq", "redis")),
 )
@@ -65,7 +68,11 @@ THOROUGH = {"HYPOTHESIS_PROFILE": "thorough"}
 FULL_SIZE = (
     Suite(name="unit, SQLite, thorough", arguments=UNIT, environment=THOROUGH),
     Suite(
-        name="unit, PostgreSQL, thorough", arguments=UNIT, needs=("postgres",), on_postgres=True, environment=THOROUGH
+        name="unit, PostgreSQL, thorough",
+        arguments=UNIT_POSTGRES,
+        needs=("postgres",),
+        on_postgres=True,
+        environment=THOROUGH,
     ),
     SUITES[2],
     replace(SUITES[3], environment=THOROUGH),
@@ -83,13 +90,21 @@ def main(size: str) -> int:
     with contextlib.ExitStack() as stack:
         environment = {name: value for name, value in os.environ.items() if name not in DECIDED_HERE}
         if any("postgres" in suite.needs for suite in suites) and "postgres" not in missing:
-            environment["TEST_POSTGRES_URL"] = stack.enter_context(servers.postgres())
+            environment |= _postgres_servers(stack)
         outcomes = [_outcome(suite, missing, environment) for suite in suites]
     report = "\n".join(_report(outcomes)) + "\n"
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(report)
     sys.stdout.write(f"\n{report}")
     return int(any(outcome.is_bad for outcome in outcomes))
+
+
+def _postgres_servers(stack: contextlib.ExitStack) -> dict[str, str]:
+    """A server for each process of the unit tests: a long transaction on one holds back destructions on all of it."""
+    names = ["TEST_POSTGRES_URL", *(f"TEST_POSTGRES_URL_gw{number}" for number in range(1, SERVERS))]
+    if "TEST_POSTGRES_URL" in os.environ:
+        names = names[:1]
+    return {name: stack.enter_context(servers.postgres()) for name in names}
 
 
 # A suite's database is part of what it tests; what the caller's shell says must not change it.

@@ -7,6 +7,11 @@ from pathlib import Path
 # Set before our settings are read: no test may touch the files of a service that runs from this folder.
 os.environ["VAR_DIR"] = str(Path(__file__).resolve().parent.parent / "var" / "tests")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
+# One of several processes on PostgreSQL has a server of its own (tests/run.py).
+if own_server := os.environ.get(f"TEST_POSTGRES_URL_{os.environ.get('PYTEST_XDIST_WORKER')}"):
+    for name in ("DATABASE_URL", "DATABASE_KEYS_URL"):
+        if os.environ.get(name, "").startswith("postgres:"):
+            os.environ[name] = own_server.rpartition("/")[0] + "/" + os.environ[name].rpartition("/")[2]
 
 from identity_privacy.settings import *  # noqa: F403
 
