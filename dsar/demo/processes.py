@@ -52,8 +52,9 @@ class Processes:
 
     def __enter__(self) -> Self:
         self._guard = subprocess.Popen(  # our own script
-            [sys.executable, "-I", guard.__file__], stdin=subprocess.PIPE, text=True, start_new_session=True
+            [sys.executable, "-I", guard.__file__], stdin=subprocess.PIPE, start_new_session=True
         )
+        self._told = self._guard.stdin.fileno() if self._guard.stdin else -1
         self._tell(f"rm {self._mailbox}")
         # Ctrl-C raises by itself; a polite kill must end the children too.
         self._previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -78,8 +79,13 @@ class Processes:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                # It names itself to the guard before its program begins: ended between its start and our next line,
+                # we would leave one behind of which nobody knows.
+                preexec_fn=self._announce,
             )
-        self._tell(f"+{self._running[name].pid}")
+
+    def _announce(self) -> None:
+        os.write(self._told, f"+{os.getpid()}\n".encode())
 
     def stop(self, name: str) -> None:
         """End one process and its children: politely, then by force."""
@@ -97,9 +103,7 @@ class Processes:
         del self._running[name]
 
     def _tell(self, line: str) -> None:
-        if self._guard.stdin:
-            self._guard.stdin.write(f"{line}\n")
-            self._guard.stdin.flush()
+        os.write(self._told, f"{line}\n".encode())
 
     def dead(self) -> str | None:
         """The name of a process that ended by itself, if one did."""
