@@ -2,10 +2,11 @@
 
 import os
 
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import beat_init, worker_init
 
 from identity_privacy import broker
+from identity_privacy.audit.origin import Origin, coming_from
 from identity_privacy.checks import refuse_to_start
 from identity_privacy.private_files import keep_files_private
 
@@ -14,7 +15,17 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "identity_privacy.settings")
 
 __all__ = ["app", "broker"]
 
-app = Celery("identity_privacy")
+
+class NamedTask(Task[..., object]):
+    """A task whose audit entries carry its id."""
+
+    def __call__(self, *arguments: object, **named: object) -> object:
+        """Do it."""
+        with coming_from(Origin(request_id=self.request.id or "")):
+            return super().__call__(*arguments, **named)
+
+
+app = Celery("identity_privacy", task_cls=NamedTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -24,6 +24,8 @@ DEBUG = env.bool("DEBUG", default=False)
 DEVELOPMENT_SECRET_KEY = "for development only, and refused in production"  # noqa: S105  # it is no secret
 SECRET_KEY = env.str("SECRET_KEY", default=DEVELOPMENT_SECRET_KEY)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+# How many proxies of ours each add the address of whom they answer to X-Forwarded-For; 0: clients come directly.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 # Where linked systems reach this service, for the address at which they report a result.
 PUBLIC_URL = env.url_of("PUBLIC_URL", "http://localhost:8000", schemes=("https", "http"))
 # Moves our own and the law's time forward for a demonstration; refused in production.
@@ -54,6 +56,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "identity_privacy.middleware.keep_api_answers_out_of_caches",
+    "identity_privacy.audit.origin.with_origin",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from django.apps.registry import Apps
 from django.core.checks import CheckMessage, Error
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import RunPython
 
@@ -12,15 +13,21 @@ _tables: set[str] = set()
 
 
 def append_only(table: str) -> RunPython:
-    """A migration operation: UPDATE, DELETE and (PostgreSQL) TRUNCATE on `table` fail, for every role."""
+    """A migration operation: UPDATE, DELETE and (PostgreSQL) TRUNCATE on `table` fail, for every role.
+
+    On PostgreSQL also where it is a partitioned table, on each of its partitions.
+    """
 
     def add(_apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
-        for statement in _create(table, editor.connection.vendor):
-            editor.execute(statement, params=None)  # no parameters: a % in the text is only a %
+        for relation in _relations(table, editor.connection):
+            for statement in refusing_change(relation, editor.connection.vendor):
+                editor.execute(statement, params=None)  # no parameters: a % in the text is only a %
 
     def drop(_apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
-        for trigger in sorted(_triggers(table, editor.connection.vendor)):
-            editor.execute(f"DROP TRIGGER {trigger}" + ("" if editor.connection.vendor == "sqlite" else f" ON {table}"))
+        for relation in _relations(table, editor.connection):
+            for trigger in sorted(_triggers(relation, editor.connection.vendor)):
+                on = "" if editor.connection.vendor == "sqlite" else f" ON {relation}"
+                editor.execute(f"DROP TRIGGER {trigger}{on}")
 
     return RunPython(add, drop, elidable=False)
 
@@ -42,7 +49,12 @@ def check_append_only(*, databases: Iterable[str] | None = None, **_: object) ->
         else:
             cursor.execute("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')")
         triggers = {row[0] for row in cursor.fetchall()}
-    changeable = [table for table in sorted(tables) if not _triggers(table, connection.vendor) <= triggers]
+    changeable = [
+        relation
+        for table in sorted(tables)
+        for relation in _relations(table, connection)
+        if not _triggers(relation, connection.vendor) <= triggers
+    ]
     return [
         Error(
             f"{table} can be changed: its append-only triggers are missing",
@@ -53,21 +65,33 @@ def check_append_only(*, databases: Iterable[str] | None = None, **_: object) ->
     ]
 
 
-def _triggers(table: str, vendor: str) -> set[str]:
-    return {f"{table}_no_update", f"{table}_no_delete"} if vendor == "sqlite" else {f"{table}_append_only"}
-
-
-def _create(table: str, vendor: str) -> list[str]:
+def refusing_change(relation: str, vendor: str) -> list[str]:
+    """The statements after which a table, or one partition of it, refuses to be changed."""
     if vendor == "sqlite":
         return [
-            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            f"CREATE TRIGGER {relation}_no_{verb.lower()} BEFORE {verb} ON {relation} "
+            f"BEGIN SELECT RAISE(ABORT, '{relation} is append-only'); END"
             for verb in ("UPDATE", "DELETE")
         ]
     return [
         "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME "
         "USING ERRCODE = 'integrity_constraint_violation'; END $$",
-        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+        f"CREATE TRIGGER {relation}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {relation} "
         "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
     ]
+
+
+def _triggers(relation: str, vendor: str) -> set[str]:
+    if vendor == "sqlite":
+        return {f"{relation}_no_update", f"{relation}_no_delete"}
+    return {f"{relation}_append_only"}
+
+
+def _relations(table: str, connection: BaseDatabaseWrapper) -> list[str]:
+    """The table and, on PostgreSQL, its partitions: a trigger by statement on the one says nothing of the others."""
+    if connection.vendor == "sqlite":
+        return [table]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relid::regclass::text FROM pg_partition_tree(%s::regclass)", [table])
+        return sorted({table, *(str(row[0]) for row in cursor.fetchall())})

@@ -2,19 +2,26 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Final
 
 import orjson
 
 from identity_privacy.audit.models import Entry
 
+# Beyond, RFC 8785 would write a number as the nearest double.
+LARGEST: Final = 2**53 - 1
+
 
 def canonical_json(value: Mapping[str, object]) -> bytes:
     """Canonical JSON of a value without floats whose keys are ASCII: there orjson's sorted output is RFC 8785's.
 
-    Raises: ValueError, for a float or a key that is not ASCII.
+    Raises: ValueError, for a float, a number beyond 2**53, a key that is not ASCII, or text that is no Unicode.
     """
     _refuse_what_differs(value)
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"canonical JSON here holds text, numbers, lists and objects: {error}") from None
 
 
 def entry_bytes(entry: Entry) -> bytes:
@@ -33,6 +40,8 @@ def entry_object(entry: Entry) -> dict[str, object]:
         "controller": str(entry.controller_id) if entry.controller_id else None,
         "subject": str(entry.subject_id) if entry.subject_id else None,
         "reason": entry.reason,
+        "purpose": entry.purpose,
+        "origin": {"request": entry.request_id, "network": entry.network},
         "details": entry.details,
     }
 
@@ -43,8 +52,8 @@ def stamp(moment: datetime) -> str:
 
 
 def _refuse_what_differs(value: object) -> None:
-    if isinstance(value, float):
-        raise ValueError("canonical JSON here holds no floats")  # noqa: TRY004  # the value is wrong, whatever its type
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) > LARGEST):
+        raise ValueError("canonical JSON here holds no floats and no numbers beyond 2**53")
     if isinstance(value, Mapping):
         for key, member in value.items():
             if not key.isascii():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Max
 
 from identity_privacy import clock
@@ -15,18 +15,19 @@ from identity_privacy.actors import Actor
 from identity_privacy.audit import offline, tiles
 from identity_privacy.audit.canonical import entry_bytes, entry_object
 from identity_privacy.audit.errors import LogAltered, NotYetSequenced
+from identity_privacy.audit.inserting import insert_entry
 from identity_privacy.audit.merkle import inclusion_proof, leaf_hash, root
 from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
 from identity_privacy.audit.note import signed_checkpoint
+from identity_privacy.audit.origin import current_origin
+from identity_privacy.audit.sequencing import place_new_entries, take_turns
 from identity_privacy.crypto.events import KeyEvent
 from identity_privacy.crypto.models import Incident
 from identity_privacy.crypto.reading import Reading
 from identity_privacy.crypto.signing import PublicKey, public_keys
 from identity_privacy.crypto.terms import SigningUse
 
-BATCH = 5_000
-# The advisory lock of the sequencer on PostgreSQL: several may run, one works.
-SEQUENCER_LOCK = 0x6C6F67
+BATCH = 50_000
 
 
 def record(
@@ -37,13 +38,15 @@ def record(
     controller_id: UUID | None,
     subject_id: UUID | None = None,
     reason: str = "",
+    purpose: str = "",
     details: Mapping[str, str | int | bool | list[str]] | None = None,
-) -> Entry:
-    """Enter one thing that was done, in the caller's own transaction.
+) -> UUID:
+    """Enter one thing that was done, in the caller's own transaction; returns the entry's id.
 
-    `target` is `(kind, id)`; `details` hold ids, counts and codes, never a personal value. Raises: ValueError, for
-    details that canonical JSON cannot spell in one way, such as a float.
+    `target` is `(kind, id)`; `details` hold ids, counts and codes, never a personal value. From where it was done is
+    the caller's `Origin`. Raises: ValueError, for details that canonical JSON cannot spell in one way, such as a float.
     """
+    origin = current_origin()
     entry = Entry(
         at=clock.now(),
         actor_kind=actor.kind.value,
@@ -54,11 +57,13 @@ def record(
         controller_id=controller_id,
         subject_id=subject_id,
         reason=reason,
+        purpose=purpose,
+        request_id=origin.request_id,
+        network=origin.network,
         details=dict(details or {}),
     )
-    entry_bytes(entry)  # refuse here what could never be hashed, or the sequencer would stop at it for ever
-    entry.save(force_insert=True)
-    return entry
+    insert_entry(_hashed(entry))
+    return entry.id
 
 
 def record_reading(reading: Reading) -> None:
@@ -70,7 +75,7 @@ def record_reading(reading: Reading) -> None:
         controller_id=reading.controller_id,
         subject_id=reading.subject_id,
         reason=reading.reason,
-        details={"purpose": reading.purpose},
+        purpose=reading.purpose,
     )
 
 
@@ -104,14 +109,10 @@ def take_over_incidents() -> int:
             target_id=str(incident.row_id),
             controller_id=incident.controller_id,
             subject_id=incident.subject_id,
-            details={
-                "code": incident.code,
-                "place": incident.place,
-                "data_key": str(incident.key_id),
-                "purpose": incident.purpose,
-            },
+            purpose=incident.purpose,
+            details={"code": incident.code, "place": incident.place, "data_key": str(incident.key_id)},
         )
-        Entry.objects.bulk_create([entry], ignore_conflicts=True)
+        Entry.objects.bulk_create([_hashed(entry)], ignore_conflicts=True)
         incident.delete()  # only once the entry is committed: whoever dies between the two does it again
         count += 1
     return count
@@ -120,7 +121,7 @@ def take_over_incidents() -> int:
 def sequence() -> int:
     """Give every entry without one its index, extend the tree and sign a checkpoint; says how many entries it took.
 
-    Right with several running at once: on PostgreSQL an advisory lock lets one work, on SQLite there is one writer.
+    Right with several running at once, which take turns. Call it outside a transaction.
     """
     total = 0
     while taken := _sequence_batch():
@@ -184,7 +185,7 @@ def verify_log() -> int:
         if place.index != expected:
             raise LogAltered(f"entry {expected} is missing")
         stored = leaf_hash(entry_bytes(place.entry))
-        if stored != bytes(place.leaf_hash) or stored != node(0, place.index):
+        if stored != bytes(place.entry.leaf_hash) or stored != node(0, place.index):
             raise LogAltered(f"entry {place.index} was changed")
         expected += 1
     if expected != size:
@@ -211,24 +212,28 @@ def _stated(checkpoint: Checkpoint, by: Iterable[PublicKey]) -> tuple[int, bytes
         raise LogAltered(str(error)) from error
 
 
-@transaction.atomic
+def _hashed(entry: Entry) -> Entry:
+    """The entry with its leaf hash: made before it is stored, so that whatever changes it there is found out.
+
+    It also refuses here what could never be hashed.
+    """
+    entry.leaf_hash = leaf_hash(entry_bytes(entry))
+    return entry
+
+
+# Durable: in a caller's transaction that rolls back, a checkpoint that others have seen would be gone.
+@transaction.atomic(durable=True)
 def _sequence_batch() -> int:
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SEQUENCER_LOCK])
-    entries = list(Entry.objects.filter(sequenced=None).order_by("id")[:BATCH])
-    if not entries:
-        return 0
+    take_turns()
     last = Sequenced.objects.aggregate(last=Max("index"))["last"]
     size = 0 if last is None else last + 1
-    hashes = [leaf_hash(entry_bytes(entry)) for entry in entries]
-    Sequenced.objects.bulk_create(
-        Sequenced(index=size + at, entry=entry, leaf_hash=hashes[at]) for at, entry in enumerate(entries)
-    )
+    hashes = place_new_entries(size, BATCH)
+    if not hashes:
+        return 0
     tiles.append(size, hashes)
-    size += len(entries)
+    size += len(hashes)
     top = root(size, tiles.TileReader())
     Checkpoint.objects.create(
         size=size, root=top, at=clock.now(), note=signed_checkpoint(settings.AUDIT_LOG_ORIGIN, size, top)
     )
-    return len(entries)
+    return len(hashes)

@@ -55,11 +55,11 @@ def test_a_value_that_did_not_open_is_taken_over_with_who_read_it() -> None:
     assert entry.action == "value.unreadable"
     assert (entry.actor_kind, entry.actor_id) == ("user", "dana")
     assert entry.target_id == str(incident.row_id)
+    assert entry.purpose == "answer a request"
     assert entry.details == {
         "code": "wrong-place",
         "place": "profiles.identifier.value",
         "data_key": str(incident.key_id),
-        "purpose": "answer a request",
     }
     assert Sequenced.objects.get().entry_id == entry.id
     assert Incident.objects.count() == 0

@@ -111,13 +111,13 @@ def test_the_copy_is_had_with_a_fresh_code_and_each_time_it_is_taken_is_on_recor
 
     assert zipfile.is_zipfile(io.BytesIO(response.content))
     read = Entry.objects.filter(action="personal_data.read", subject_id=cast.alice).latest("id")
-    assert read.details["purpose"] == "portal.package"
+    assert read.purpose == "portal.package"
 
 
 def test_why_a_place_keeps_something_is_told_to_the_person_and_that_is_on_record(cast: Cast, alice: Client) -> None:
     request = make_request(cast.lindwerk, cast.alice, RequestKind.ERASURE)
     path = f"/requests/{request.reference}/"
-    readings = Entry.objects.filter(action="personal_data.read", details__purpose="portal.request")
+    readings = Entry.objects.filter(action="personal_data.read", purpose="portal.request")
     alice.get(path)
     assert not readings.exists(), "nothing sealed was opened"
     task = request.tasks.get(system_code="mailer")

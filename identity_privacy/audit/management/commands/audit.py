@@ -1,13 +1,16 @@
-"""`manage.py audit sequence|verify|export`."""
+"""`manage.py audit sequence|verify|export|partitions`."""
 
 import base64
 from argparse import ArgumentParser
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
 from identity_privacy.audit import services
 from identity_privacy.audit.errors import LogAltered
+from identity_privacy.audit.models import Entry
+from identity_privacy.audit.partitions import make_partitions
 from identity_privacy.crypto.signing import current_public_key
 from identity_privacy.crypto.terms import SigningUse
 
@@ -15,12 +18,13 @@ from identity_privacy.crypto.terms import SigningUse
 class Command(BaseCommand):
     """The audit log."""
 
-    help = "Give new entries their place in the log, verify the whole of it, or export it for an auditor."
+    help = "Sequence, verify or export the log, or make its partitions ahead."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """One subcommand each."""
         commands = parser.add_subparsers(dest="verb", required=True)
         commands.add_parser("sequence", help="Give new entries their index and sign a checkpoint")
+        commands.add_parser("partitions", help="Make the log's partitions ahead; as the role that owns its tables")
         commands.add_parser("verify", help="Check every entry, the tree and the signed root")
         export = commands.add_parser("export", help="Write log.jsonl and checkpoint for offline.py")
         export.add_argument("folder", type=Path)
@@ -29,6 +33,9 @@ class Command(BaseCommand):
         """Do the one that was asked for."""
         if verb == "sequence":
             self.stdout.write(f"{services.sequence()} entries were given their place")
+        elif verb == "partitions":
+            made = make_partitions(Entry._meta.db_table, connection)
+            self.stdout.write(f"made: {', '.join(map(str, made)) or 'none, they are all there'}")
         elif verb == "verify":
             self._verify()
         elif folder is not None:

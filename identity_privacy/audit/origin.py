@@ -1,0 +1,75 @@
+"""From where something is done: which web request, task or command, and from which network. Every entry has it."""
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from uuid_utils.compat import uuid7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The id of a web request, task or command, and the network it came from, where it came over one."""
+
+    request_id: str = ""
+    network: str = ""
+
+
+NOWHERE: Final = Origin()
+_current: ContextVar[Origin] = ContextVar("origin", default=NOWHERE)
+
+
+def current_origin() -> Origin:
+    """Where the caller's work comes from; empty where nobody said."""
+    return _current.get()
+
+
+@contextmanager
+def coming_from(origin: Origin) -> Iterator[None]:
+    """Enter this origin with everything that is done inside."""
+    token = _current.set(origin)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def truncated(address: str) -> str:
+    """The network of an address: its first 24 bits, of IPv6 48, which name a provider and not a person.
+
+    Empty for what is no address. Source: GDPR Art. 5(1)(c); recital 30.
+    """
+    try:
+        found = ipaddress.ip_address(address.strip())
+    except ValueError:
+        return ""
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
+    return str(ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False))
+
+
+def with_origin(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Give every web request an id, which its entries carry and its answer names in `X-Request-ID`."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        # Ours, never the client's: whoever could choose it could make two requests look like one.
+        request_id = str(uuid7())
+        with coming_from(Origin(request_id=request_id, network=truncated(client_address(request)))):
+            answer = get_response(request)
+        answer.headers["X-Request-ID"] = request_id
+        return answer
+
+    return middleware
+
+
+def client_address(request: HttpRequest) -> str:
+    """The client's address, as the last of `TRUSTED_PROXIES` proxies saw it; what comes before is the client's word."""
+    if not settings.TRUSTED_PROXIES:
+        return str(request.META.get("REMOTE_ADDR", ""))
+    told = str(request.META.get("HTTP_X_FORWARDED_FOR", "")).split(",")
+    return told[-settings.TRUSTED_PROXIES] if len(told) >= settings.TRUSTED_PROXIES else ""

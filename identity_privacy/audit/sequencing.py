@@ -1,0 +1,84 @@
+"""Finding the entries that have no place in the log yet, in the order of their transactions, and giving them one.
+
+Nothing marks an entry as new, since no entry can be changed, and no lock holds up its writer. On PostgreSQL each entry
+keeps the number of the transaction that wrote it; every entry of a transaction before the `Horizon` has its place, so
+only those after it are looked at. A long transaction holds the horizon back and nobody's entry: what others committed
+meanwhile is taken all the same, and looked at again until that one ends. On SQLite one writes at a time, so the order
+of the rows is that of the commits.
+"""
+
+from typing import Final
+
+from django.db import connection
+
+from identity_privacy.audit.models import Horizon
+from identity_privacy.audit.tiles import HASH_BYTES
+from identity_privacy.crypto.postgres import binary_cursor
+
+# The advisory lock of the sequencer on PostgreSQL: several may run, one works.
+LOCK: Final = 0x6C6F67
+_CLUSTER: Final = """
+    SELECT system_identifier::text, pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM pg_control_system()
+"""
+_PLACE: Final = """
+    WITH batch AS MATERIALIZED (
+        SELECT id, leaf_hash, written_in, row_number() OVER (ORDER BY written_in, id) AS position
+        FROM (
+            SELECT id, leaf_hash, written_in FROM audit_entry entry
+            WHERE written_in >= %s
+                AND NOT EXISTS (SELECT FROM audit_sequenced place WHERE place.entry_id = entry.id)
+            ORDER BY written_in, id LIMIT %s
+        ) found
+    ), placed AS (
+        INSERT INTO audit_sequenced ("index", entry_id) SELECT %s::bigint + position - 1, id FROM batch
+    )
+    SELECT count(*), max(written_in), string_agg(leaf_hash, ''::bytea ORDER BY position) FROM batch
+"""
+# The rows before the last one that has a place are not looked at.
+_FIND_ON_SQLITE: Final = """
+    SELECT id, leaf_hash FROM audit_entry
+    WHERE rowid > coalesce((
+            SELECT last.rowid FROM audit_entry last
+            WHERE last.id = (SELECT entry_id FROM audit_sequenced ORDER BY "index" DESC LIMIT 1)
+        ), 0)
+        AND NOT EXISTS (SELECT 1 FROM audit_sequenced place WHERE place.entry_id = audit_entry.id)
+    ORDER BY rowid LIMIT %s
+"""
+
+
+def place_new_entries(size: int, limit: int) -> list[bytes]:
+    """Give up to `limit` entries their places behind a log of `size`; returns their leaf hashes, in that order.
+
+    Call it inside a transaction, which on PostgreSQL waits for any other sequencer's to end.
+    """
+    if connection.vendor == "postgresql":
+        return _place_on_postgresql(size, limit)
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND_ON_SQLITE, [limit])
+        rows = cursor.fetchall()
+        cursor.executemany(
+            'INSERT INTO audit_sequenced ("index", entry_id) VALUES (%s, %s)',
+            [(size + at, row[0]) for at, row in enumerate(rows)],
+        )
+    return [bytes(row[1]) for row in rows]
+
+
+def take_turns() -> None:
+    """Wait, on PostgreSQL, until no other sequencer is at work; on SQLite there is one writer anyway."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+
+
+def _place_on_postgresql(size: int, limit: int) -> list[bytes]:
+    with binary_cursor(connection) as cursor:
+        cursor.execute(_CLUSTER)
+        cluster, oldest_running = cursor.fetchone()
+        horizon = Horizon.objects.filter(cluster=cluster).values_list("written_in", flat=True).first() or 0
+        cursor.execute(_PLACE, [horizon, limit, size])
+        count, last, hashes = cursor.fetchone()
+    # The oldest transaction that still ran before we looked: its entries, and those of later ones, may yet appear.
+    reached = oldest_running if count < limit else min(last, oldest_running)
+    if reached != horizon:
+        Horizon.objects.update_or_create(defaults={"cluster": cluster, "written_in": reached})
+    return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes or b""), HASH_BYTES)]

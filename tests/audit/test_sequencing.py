@@ -1,0 +1,87 @@
+"""Every committed entry gets its place, once, whoever else writes or sequences at the same time."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from django.db import connections, transaction
+
+from identity_privacy.actors import Actor
+from identity_privacy.audit import services
+from identity_privacy.audit.errors import LogAltered
+from identity_privacy.audit.models import Entry, Horizon, Sequenced
+from tests.conftest import triggers_lifted
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def enter(count: int = 1) -> None:
+    for _ in range(count):
+        services.record(actor=Actor.service("test"), action="test.done", target=("thing", "1"), controller_id=None)
+
+
+def beside(work: Callable[[], object]) -> None:
+    """Do something on a connection of its own, to its end."""
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_long_transaction_holds_up_nobody_elses_entry_and_its_own_follows() -> None:
+    with transaction.atomic():
+        enter()
+        beside(lambda: enter(2))
+        beside(services.sequence)
+        # What is seen here is what others have: two with their place, the third is ours.
+        assert Sequenced.objects.count() == 2
+    assert services.sequence() == 1
+    assert services.verify_log() == 3
+    assert services.sequence() == 0
+
+
+@pytest.mark.only_on("postgresql")
+def test_after_a_restore_into_another_cluster_all_are_looked_at_once() -> None:
+    enter(3)
+    services.sequence()
+    Horizon.objects.update(cluster="another", written_in=2**40)
+    enter(2)
+    assert services.sequence() == 2
+    assert services.verify_log() == 5
+    assert Horizon.objects.get().written_in < 2**40
+
+
+def test_more_than_a_batch_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "BATCH", 4)
+    enter(11)
+    assert services.sequence() == 11
+    assert list(Sequenced.objects.order_by("index").values_list("entry_id", flat=True)) == list(
+        Entry.objects.order_by("id").values_list("id", flat=True)
+    )
+    enter(3)
+    assert services.sequence() == 3
+    assert services.verify_log() == 14
+
+
+def test_the_log_is_not_sequenced_in_a_transaction_that_might_roll_back() -> None:
+    enter()
+    with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
+        services.sequence()
+    assert services.sequence() == 1
+
+
+def test_what_was_changed_before_it_got_its_place_is_found_too() -> None:
+    enter(2)
+    changed = Entry.objects.earliest("id")
+    with triggers_lifted("default"):
+        Entry.objects.filter(id=changed.id).update(reason="another")
+    services.sequence()
+    with pytest.raises(LogAltered, match="entry 0 was changed"):
+        services.verify_log()
