@@ -16,7 +16,7 @@ from identity_privacy.audit import offline, tiles
 from identity_privacy.audit.canonical import entry_bytes, entry_object
 from identity_privacy.audit.errors import LogAltered, NotYetSequenced
 from identity_privacy.audit.inserting import insert_entry
-from identity_privacy.audit.merkle import inclusion_proof, leaf_hash, root
+from identity_privacy.audit.merkle import consistency_proof, inclusion_proof, leaf_hash, root
 from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
 from identity_privacy.audit.note import signed_checkpoint
 from identity_privacy.audit.origin import current_origin
@@ -155,6 +155,21 @@ def prove_inclusion(entry_id: UUID, checkpoint: Checkpoint | None = None) -> Inc
         hashes=[base64.b64encode(part).decode() for part in hashes],
         checkpoint=checkpoint.note,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsistencyProof:
+    """That the log of `old` entries is the beginning of that of `new`."""
+
+    old: int
+    new: int
+    hashes: list[str]
+
+
+def prove_consistency(old: int, new: int) -> ConsistencyProof:
+    """The proof that the log only grew from `old` entries to `new`, of which a checkpoint states no fewer."""
+    hashes = consistency_proof(old, new, tiles.TileReader())
+    return ConsistencyProof(old=old, new=new, hashes=[base64.b64encode(part).decode() for part in hashes])
 
 
 def latest_checkpoint() -> Checkpoint | None:

@@ -2,16 +2,20 @@
 
 import base64
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.test import Client
 
+from identity_privacy.audit.merkle import is_consistent
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.services import latest_checkpoint, sequence
 from identity_privacy.crypto.signing import sign
 from identity_privacy.crypto.terms import SigningUse
 from tests.cast import Cast
+from tests.factories import make_person
 
 CHECKPOINT = "/api/v1/audit/checkpoint/"
+CONSISTENCY = "/api/v1/audit/consistency/"
 KEYS = "/.well-known/jwks.json"
 
 
@@ -22,6 +26,34 @@ def test_anybody_may_read_the_newest_checkpoint(anybody: Client, stage: Cast) ->
     assert checkpoint
     answer = anybody.get(CHECKPOINT).json()
     assert (answer["size"], answer["note"]) == (checkpoint.size, checkpoint.note)
+
+
+def test_anybody_may_have_it_proven_that_the_log_only_grew(anybody: Client, stage: Cast) -> None:
+    assert anybody.get(f"{CONSISTENCY}?old=1").status_code == 404  # nothing is signed yet
+    sequence()
+    old = latest_checkpoint()
+    make_person(stage.lindwerk, email="new@example.com", given_name="New")
+    sequence()
+    new = latest_checkpoint()
+    assert old
+    assert new
+    for query in (f"old={old.size}", f"old={old.size}&new={new.size}"):
+        found = anybody.get(f"{CONSISTENCY}?{query}").json()
+        proof = [base64.b64decode(part) for part in found["hashes"]]
+        assert (found["old"], found["new"]) == (old.size, new.size)
+        assert is_consistent(old.size, new.size, bytes(old.root), bytes(new.root), proof)
+        assert not is_consistent(old.size, new.size, bytes(32), bytes(new.root), proof)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("", "old"), ("old=0", "old"), ("old=x", "old"), ("old=2&new=1", "old"), ("old=1&new=1000000", "new")],
+)
+def test_a_size_that_the_log_does_not_have_is_named(anybody: Client, stage: Cast, query: str, field: str) -> None:
+    sequence()
+    answer = anybody.get(f"{CONSISTENCY}?{query}")
+    assert answer.status_code == 400
+    assert [problem["field"] for problem in answer.json()["errors"]] == [field]
 
 
 def test_staff_get_the_inclusion_proof_of_their_controllers_entries(
