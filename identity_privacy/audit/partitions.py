@@ -27,7 +27,7 @@ AHEAD: Final = 8
 TOO_FEW: Final = 2
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Quarter:
     """A quarter of a year, 1 to 4."""
 
