@@ -15,8 +15,9 @@ from dsar.models import SubjectRequest, Task
 from dsar.terms import EvidenceKind, RequestKind
 from identity_privacy import clock
 from identity_privacy.audit.canonical import canonical_json, stamp
+from identity_privacy.audit.checkpoints import signed_by
 from identity_privacy.audit.models import Checkpoint, Entry
-from identity_privacy.audit.services import prove_inclusion, signed_by
+from identity_privacy.audit.proofs import prove_inclusion
 from identity_privacy.crypto.signing import sign
 from identity_privacy.crypto.terms import SigningUse
 from identity_privacy.delivery.models import System

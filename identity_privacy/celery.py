@@ -7,7 +7,7 @@ from celery.signals import beat_init, worker_init
 
 from identity_privacy import broker
 from identity_privacy.audit.origin import Origin, coming_from
-from identity_privacy.checks import refuse_to_start
+from identity_privacy.checks import refuse_to_start, refuse_to_work
 from identity_privacy.private_files import keep_files_private
 
 keep_files_private()
@@ -33,5 +33,6 @@ app.autodiscover_tasks()
 @worker_init.connect
 @beat_init.connect
 def begin(**_: object) -> None:
-    """A worker, or beat, begins: not under settings that a check refuses."""
+    """A worker, or beat, begins: not under settings that a check refuses, nor where a restore has undone what was."""
     refuse_to_start()
+    refuse_to_work()

@@ -9,7 +9,7 @@ from typing import Final
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, run_checks
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, connections
 
 from identity_privacy.crypto.errors import RootKeyUnavailable
 from identity_privacy.crypto.providers import (
@@ -35,10 +35,31 @@ def refuse_to_start() -> None:
 
     For web, worker and beat: only management commands run the checks by themselves.
     """
-    errors = [found for found in run_checks() if found.is_serious() and not found.is_silenced()]
-    for found in errors:
-        sys.stderr.write(f"{found.id}: {found.msg.rstrip('.')}. {found.hint or ''}\n")
-    if errors:
+    _end_for(_reasons(run_checks()))
+
+
+def refuse_to_work() -> None:
+    """End this process, a worker or beat, where a restore has undone what it would act on: see `audit.continuity`."""
+    try:
+        _end_for(not_continued())
+    except DatabaseError as error:  # it would work once the database is there, unchecked
+        _end_for([f"whether the audit log goes on cannot be seen: {type(error).__name__}. Start again once it can."])
+
+
+def not_continued() -> list[str]:
+    """Why the audit log does not go on from what was signed, if it does not. Raises: DatabaseError."""
+    return _reasons(run_checks(tags=["continuity"], databases=[DEFAULT_DB_ALIAS, KEYS]))
+
+
+def _reasons(findings: Iterable[CheckMessage]) -> list[str]:
+    errors = [found for found in findings if found.is_serious() and not found.is_silenced()]
+    return [f"{found.id}: {found.msg.rstrip('.')}. {found.hint or ''}" for found in errors]
+
+
+def _end_for(reasons: Sequence[str]) -> None:
+    for reason in reasons:
+        sys.stderr.write(f"{reason}\n")
+    if reasons:
         sys.exit(CANNOT_START)
 
 

@@ -20,9 +20,10 @@ from dsar.services.sweeping import each
 from dsar.standing import standing_of
 from dsar.terms import RequestKind, RequestState, TaskState
 from identity_privacy import clock
+from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.errors import NotYetSequenced
 from identity_privacy.audit.models import Entry
-from identity_privacy.audit.services import latest_checkpoint, sequence
+from identity_privacy.audit.services import sequence
 from identity_privacy.delivery.models import System
 from identity_privacy.delivery.services import enqueue
 from identity_privacy.delivery.terms import Priority

@@ -13,10 +13,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from identity_privacy.access.entries import EntryRow, entry_rows
+from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.models import Entry, Sequenced
-from identity_privacy.audit.services import latest_checkpoint
-from identity_privacy.audit.verification import check_log, standing
+from identity_privacy.audit.services import check_log
+from identity_privacy.audit.verification import standing
 from identity_privacy.console import ConsoleAdmin, actor_of, back
 
 

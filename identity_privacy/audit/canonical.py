@@ -43,6 +43,7 @@ def entry_object(entry: Entry) -> dict[str, object]:
         "purpose": entry.purpose,
         "origin": {"request": entry.request_id, "network": entry.network},
         "details": entry.details,
+        "commitments": entry.commitments,
     }
 
 

@@ -10,6 +10,13 @@ class LogAltered(IntegrityFailure):
     title = "The audit log was changed"
 
 
+class LogBehind(IntegrityFailure):
+    """Somebody holds a checkpoint that is not in this log: it was restored from an older backup, or forked."""
+
+    code = "log-behind"
+    title = "The audit log ends before what was signed"
+
+
 class NotYetSequenced(NotFound):
     """The entry has no index yet, so nothing can be proven about it; it has one within seconds."""
 

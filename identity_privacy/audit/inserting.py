@@ -9,6 +9,7 @@ from identity_privacy.audit.models import Entry
 from identity_privacy.crypto.postgres import prepared_cursor
 
 # All but the number of the transaction, which the database puts in.
+_JSON: Final = ("details", "commitments")
 _FIELDS: Final = [field for field in Entry._meta.concrete_fields if field.attname != "written_in"]
 _INSERT: Final = (
     f"INSERT INTO {Entry._meta.db_table} ({', '.join(str(field.column) for field in _FIELDS)}) "  # noqa: S608  # ours
@@ -26,9 +27,7 @@ def insert_entry(entry: Entry) -> None:
 
 def insert_prepared(entry: Entry) -> None:
     """Store an entry on PostgreSQL, in two thirds of the time that Django takes to build and send a statement."""
-    values = [
-        orjson.dumps(entry.details).decode() if field.attname == "details" else getattr(entry, field.attname)
-        for field in _FIELDS
-    ]
+    stored = [(field.attname, getattr(entry, field.attname)) for field in _FIELDS]
+    values = [orjson.dumps(value).decode() if name in _JSON else value for name, value in stored]
     with prepared_cursor(connection) as cursor:
         cursor.execute(_INSERT, values)

@@ -27,6 +27,7 @@ class Entry(models.Model):
     request_id = models.CharField(max_length=64, blank=True, help_text="Which web request, task or command it was")
     network = models.CharField(max_length=43, blank=True, help_text="The network that it came from, never the address")
     details = models.JSONField(default=dict)
+    commitments = models.JSONField(default=dict, help_text="To values, under a key of the person's (see `commitments`)")
     leaf_hash = models.BinaryField(max_length=32, help_text="RFC 6962, over the entry's canonical JSON")
     # How the sequencer finds what is new without a flag that would have to be changed.
     written_in = models.BigIntegerField(null=True, db_default=CurrentTransaction(), editable=False)
@@ -45,9 +46,11 @@ class Entry(models.Model):
 
 
 class Sequenced(models.Model):
-    """An entry's place in the log."""
+    """An entry's place in the log; each epoch of the log counts anew (see `continuity`)."""
 
-    index = models.BigIntegerField(primary_key=True)
+    pk = models.CompositePrimaryKey("epoch", "index")
+    epoch = models.PositiveIntegerField(default=1)
+    index = models.BigIntegerField()
     # Without a constraint, which the database would look up once more for each of the thousands that get their place
     # together: a place whose entry is gone is found by verifying.
     entry = models.OneToOneField(Entry, models.DO_NOTHING, db_constraint=False)
@@ -57,21 +60,38 @@ class Tile(models.Model):
     """Up to 256 consecutive hashes of one level of the tree (level 0: leaves; level 1: every 8th level above)."""
 
     id = models.BigAutoField(primary_key=True)
+    epoch = models.PositiveIntegerField(default=1)
     level = models.PositiveSmallIntegerField()
     index = models.BigIntegerField()
     hashes = models.BinaryField()
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["level", "index"], name="one_tile_per_place"),)
+        constraints = (models.UniqueConstraint(fields=["epoch", "level", "index"], name="one_tile_per_place"),)
 
 
 class Checkpoint(models.Model):
     """A signed statement of the log's size and root hash at one moment."""
 
-    size = models.BigIntegerField(primary_key=True)
+    pk = models.CompositePrimaryKey("epoch", "size")
+    epoch = models.PositiveIntegerField(default=1)
+    size = models.BigIntegerField()
     root = models.BinaryField(max_length=32)
     at = models.DateTimeField()
     note = models.TextField(help_text="The signed note (C2SP tlog-checkpoint)")
+
+
+class Cosignature(models.Model):
+    """A witness's signature on a checkpoint: it has seen the log only grow up to there (C2SP tlog-cosignature)."""
+
+    id = models.BigAutoField(primary_key=True)
+    epoch = models.PositiveIntegerField()
+    size = models.BigIntegerField()
+    witness = models.CharField(max_length=64, help_text="The name that it signs under")
+    at = models.DateTimeField(help_text="When it signed, by its own clock")
+    line = models.TextField(help_text="The line that is added to the checkpoint's note")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["epoch", "size", "witness"], name="one_cosignature_each"),)
 
 
 class Horizon(models.Model):

@@ -30,7 +30,8 @@ _PLACE: Final = """
             ORDER BY written_in, id LIMIT %s
         ) found
     ), placed AS (
-        INSERT INTO audit_sequenced ("index", entry_id) SELECT %s::bigint + position - 1, id FROM batch
+        INSERT INTO audit_sequenced (epoch, "index", entry_id)
+        SELECT %s, %s::bigint + position - 1, id FROM batch
     )
     SELECT count(*), max(written_in), string_agg(leaf_hash, ''::bytea ORDER BY position) FROM batch
 """
@@ -39,26 +40,26 @@ _FIND_ON_SQLITE: Final = """
     SELECT id, leaf_hash FROM audit_entry
     WHERE rowid > coalesce((
             SELECT last.rowid FROM audit_entry last
-            WHERE last.id = (SELECT entry_id FROM audit_sequenced ORDER BY "index" DESC LIMIT 1)
+            WHERE last.id = (SELECT entry_id FROM audit_sequenced ORDER BY epoch DESC, "index" DESC LIMIT 1)
         ), 0)
         AND NOT EXISTS (SELECT 1 FROM audit_sequenced place WHERE place.entry_id = audit_entry.id)
     ORDER BY rowid LIMIT %s
 """
 
 
-def place_new_entries(size: int, limit: int) -> list[bytes]:
-    """Give up to `limit` entries their places behind a log of `size`; returns their leaf hashes, in that order.
+def place_new_entries(epoch: int, size: int, limit: int) -> list[bytes]:
+    """Give up to `limit` entries their places behind an epoch of `size`; returns their leaf hashes, in that order.
 
     Call it inside a transaction, which on PostgreSQL waits for any other sequencer's to end.
     """
     if connection.vendor == "postgresql":
-        return _place_on_postgresql(size, limit)
+        return _place_on_postgresql(epoch, size, limit)
     with connection.cursor() as cursor:
         cursor.execute(_FIND_ON_SQLITE, [limit])
         rows = cursor.fetchall()
         cursor.executemany(
-            'INSERT INTO audit_sequenced ("index", entry_id) VALUES (%s, %s)',
-            [(size + at, row[0]) for at, row in enumerate(rows)],
+            'INSERT INTO audit_sequenced (epoch, "index", entry_id) VALUES (%s, %s, %s)',
+            [(epoch, size + at, row[0]) for at, row in enumerate(rows)],
         )
     return [bytes(row[1]) for row in rows]
 
@@ -70,12 +71,12 @@ def take_turns() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
 
 
-def _place_on_postgresql(size: int, limit: int) -> list[bytes]:
+def _place_on_postgresql(epoch: int, size: int, limit: int) -> list[bytes]:
     with binary_cursor(connection) as cursor:
         cursor.execute(_CLUSTER)
         cluster, oldest_running = cursor.fetchone()
         horizon = Horizon.objects.filter(cluster=cluster).values_list("written_in", flat=True).first() or 0
-        cursor.execute(_PLACE, [horizon, limit, size])
+        cursor.execute(_PLACE, [horizon, limit, epoch, size])
         count, last, hashes = cursor.fetchone()
     # The oldest transaction that still ran before we looked: its entries, and those of later ones, may yet appear.
     reached = oldest_running if count < limit else min(last, oldest_running)

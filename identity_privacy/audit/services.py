@@ -1,33 +1,39 @@
-"""The log's verbs: enter what was done, give entries their place, prove and verify."""
+"""The log's verbs: enter what was done, give entries their place, check the log, hand it over."""
 
-import base64
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
 
 from identity_privacy import clock
 from identity_privacy.actors import Actor
-from identity_privacy.audit import offline, tiles
-from identity_privacy.audit.canonical import entry_bytes, entry_object
-from identity_privacy.audit.errors import LogAltered, NotYetSequenced
+from identity_privacy.audit import tiles
+from identity_privacy.audit.canonical import entry_bytes
+from identity_privacy.audit.checkpoints import latest_checkpoint, log_name
+from identity_privacy.audit.continuity import (
+    HANDED_OVER,
+    SERVICE,
+    keep,
+    next_epoch,
+    not_continued,
+    refuse_unless_continued,
+)
+from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.inserting import insert_entry
-from identity_privacy.audit.merkle import consistency_proof, inclusion_proof, leaf_hash, root
+from identity_privacy.audit.merkle import leaf_hash, root
 from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
 from identity_privacy.audit.note import signed_checkpoint
 from identity_privacy.audit.origin import current_origin
 from identity_privacy.audit.sequencing import place_new_entries, take_turns
+from identity_privacy.audit.verification import ALTERED, VERIFIED, verify_log
 from identity_privacy.crypto.events import KeyEvent
 from identity_privacy.crypto.models import Incident
 from identity_privacy.crypto.reading import Reading
-from identity_privacy.crypto.signing import PublicKey, public_keys
-from identity_privacy.crypto.terms import SigningUse
+from identity_privacy.errors import Refused
 
-BATCH = 50_000
+BATCH: Final = 50_000
 
 
 def record(
@@ -121,110 +127,78 @@ def take_over_incidents() -> int:
 def sequence() -> int:
     """Give every entry without one its index, extend the tree and sign a checkpoint; says how many entries it took.
 
-    Right with several running at once, which take turns. Call it outside a transaction.
+    Right with several running at once, which take turns. Call it outside a transaction. Raises: LogBehind.
     """
+    refuse_unless_continued()
     total = 0
     while taken := _sequence_batch():
         total += taken
+    if checkpoint := latest_checkpoint():
+        keep(SERVICE, checkpoint)
     return total
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InclusionProof:
-    """That an entry stands in the log at `index`, under a signed checkpoint."""
+# Durable: in a caller's transaction that rolls back, a checkpoint that others have seen would be gone.
+@transaction.atomic(durable=True)
+def _sequence_batch() -> int:
+    take_turns()
+    last = Sequenced.objects.order_by("-epoch", "-index").values_list("epoch", "index").first()
+    epoch, size = (last[0], last[1] + 1) if last else (1, 0)
+    hashes = place_new_entries(epoch, size, BATCH)
+    if hashes:
+        _extend(epoch, size, hashes)
+    return len(hashes)
 
-    entry: dict[str, object]
-    index: int
-    hashes: list[str]
-    checkpoint: str
+
+def _extend(epoch: int, size: int, hashes: Sequence[bytes]) -> Checkpoint:
+    tiles.append(epoch, size, hashes)
+    size += len(hashes)
+    top = root(size, tiles.TileReader(epoch))
+    note = signed_checkpoint(log_name(epoch), size, top)
+    return Checkpoint.objects.create(epoch=epoch, size=size, root=top, at=clock.now(), note=note)
 
 
-def prove_inclusion(entry_id: UUID, checkpoint: Checkpoint | None = None) -> InclusionProof:
-    """The proof that an entry is in the log, under `checkpoint` (the newest, if none is given).
+def hand_over(*, actor: Actor) -> Checkpoint:
+    """Open the log's next epoch, where the log is behind a checkpoint that somebody holds, and say what is missing.
 
-    Raises: NotYetSequenced.
+    Its first entry holds those checkpoints. Call it outside a transaction. Raises: Refused, where the log goes on.
     """
-    checkpoint = checkpoint or latest_checkpoint()
-    place = Sequenced.objects.select_related("entry").filter(entry_id=entry_id).first()
-    if place is None or checkpoint is None or place.index >= checkpoint.size:
-        raise NotYetSequenced(str(entry_id))
-    hashes = inclusion_proof(place.index, checkpoint.size, tiles.TileReader())
-    return InclusionProof(
-        entry=entry_object(place.entry),
-        index=place.index,
-        hashes=[base64.b64encode(part).decode() for part in hashes],
-        checkpoint=checkpoint.note,
+    checkpoint = _open_epoch(actor)
+    keep(SERVICE, checkpoint)
+    return checkpoint
+
+
+@transaction.atomic(durable=True)
+def _open_epoch(actor: Actor) -> Checkpoint:
+    take_turns()
+    if not not_continued():
+        raise Refused("the log holds every checkpoint that is known: there is nothing to hand over from")
+    opened = next_epoch()
+    # What had no place before the backup was taken has one here, all of it, behind the entry that opens the epoch.
+    hashes = place_new_entries(opened.epoch, 1, sys.maxsize)
+    entry_id = record(
+        actor=actor,
+        action=HANDED_OVER,
+        target=("log", log_name(opened.epoch)),
+        controller_id=None,
+        details={"checkpoints": opened.checkpoints, "kept": opened.kept, "missing": opened.missing},
     )
+    entry = Entry.objects.get(id=entry_id)
+    Sequenced.objects.create(epoch=opened.epoch, index=0, entry=entry)
+    return _extend(opened.epoch, 0, [bytes(entry.leaf_hash), *hashes])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsistencyProof:
-    """That the log of `old` entries is the beginning of that of `new`."""
-
-    old: int
-    new: int
-    hashes: list[str]
-
-
-def prove_consistency(old: int, new: int) -> ConsistencyProof:
-    """The proof that the log only grew from `old` entries to `new`, of which a checkpoint states no fewer."""
-    hashes = consistency_proof(old, new, tiles.TileReader())
-    return ConsistencyProof(old=old, new=new, hashes=[base64.b64encode(part).decode() for part in hashes])
-
-
-def latest_checkpoint() -> Checkpoint | None:
-    """The newest signed statement of the log, if there is one."""
-    return Checkpoint.objects.order_by("-size").first()
-
-
-def signed_by(checkpoint: Checkpoint) -> PublicKey:
-    """The key of this log that signed a checkpoint, be it the current one or not. Raises: LogAltered."""
-    for key in public_keys():
-        if key.use is SigningUse.CHECKPOINT:
-            with contextlib.suppress(LogAltered):
-                _stated(checkpoint, [key])
-                return key
-    raise LogAltered("the checkpoint is not signed by a key of this log")
-
-
-def verify_log() -> int:
-    """Check every sequenced entry, the tree and the newest checkpoint against each other; says how many entries.
-
-    Raises: LogAltered, naming the first bad entry.
-    """
-    checkpoint = latest_checkpoint()
-    size = checkpoint.size if checkpoint else 0
-    node = tiles.TileReader()
-    expected = 0
-    for place in Sequenced.objects.order_by("index").select_related("entry").iterator(chunk_size=2_000):
-        if place.index != expected:
-            raise LogAltered(f"entry {expected} is missing")
-        stored = leaf_hash(entry_bytes(place.entry))
-        if stored != bytes(place.entry.leaf_hash) or stored != node(0, place.index):
-            raise LogAltered(f"entry {place.index} was changed")
-        expected += 1
-    if expected != size:
-        raise LogAltered(f"entry {min(expected, size)} is {'missing' if expected < size else 'not in a checkpoint'}")
-    if checkpoint and root(size, node) != bytes(checkpoint.root):
-        raise LogAltered("the tree does not lead to the signed root")
-    if checkpoint and _stated(checkpoint, public_keys()) != (size, bytes(checkpoint.root)):
-        raise LogAltered("the newest checkpoint does not state what is stored")
-    return size
-
-
-def export_lines(size: int) -> Iterator[bytes]:
-    """The log up to a checkpoint of `size`, as JSON lines in its order; `offline.py` verifies them with it."""
-    for place in Sequenced.objects.filter(index__lt=size).order_by("index").select_related("entry").iterator():
-        yield entry_bytes(place.entry) + b"\n"
-
-
-def _stated(checkpoint: Checkpoint, by: Iterable[PublicKey]) -> tuple[int, bytes]:
-    """Size and root in a checkpoint's note, once its signature by one of these keys is verified."""
-    keys = [base64.b64encode(key.public_key).decode() for key in by if key.use is SigningUse.CHECKPOINT]
+def check_log(*, actor: Actor) -> int:
+    """Verify the log and enter the outcome into it; says how many entries were checked. Raises: LogAltered."""
+    log = ("log", log_name(1))
     try:
-        return offline.read_checkpoint(checkpoint.note, offline.Pinned(keys), origin=settings.AUDIT_LOG_ORIGIN)
-    except offline.Unverified as error:
-        raise LogAltered(str(error)) from error
+        with transaction.atomic():
+            size = verify_log()
+            record(actor=actor, action=VERIFIED, target=log, controller_id=None, details={"entries": size})
+    except LogAltered as alteration:
+        record(actor=actor, action=ALTERED, target=log, controller_id=None, details={"finding": str(alteration)})
+        raise
+    return size
 
 
 def _hashed(entry: Entry) -> Entry:
@@ -234,21 +208,3 @@ def _hashed(entry: Entry) -> Entry:
     """
     entry.leaf_hash = leaf_hash(entry_bytes(entry))
     return entry
-
-
-# Durable: in a caller's transaction that rolls back, a checkpoint that others have seen would be gone.
-@transaction.atomic(durable=True)
-def _sequence_batch() -> int:
-    take_turns()
-    last = Sequenced.objects.aggregate(last=Max("index"))["last"]
-    size = 0 if last is None else last + 1
-    hashes = place_new_entries(size, BATCH)
-    if not hashes:
-        return 0
-    tiles.append(size, hashes)
-    size += len(hashes)
-    top = root(size, tiles.TileReader())
-    Checkpoint.objects.create(
-        size=size, root=top, at=clock.now(), note=signed_checkpoint(settings.AUDIT_LOG_ORIGIN, size, top)
-    )
-    return len(hashes)

@@ -6,7 +6,8 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models.signals import post_migrate
 
 from identity_privacy.audit.append_only import check_append_only, expect_append_only
-from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
+from identity_privacy.audit.continuity import CONTINUITY, check_continuity
+from identity_privacy.audit.models import Checkpoint, Cosignature, Entry, Sequenced
 from identity_privacy.audit.partitions import check_partitions, make_partitions
 from identity_privacy.audit.services import record_key_event, record_reading
 from identity_privacy.crypto.events import key_events_go_to
@@ -16,7 +17,8 @@ witnessed_by(record_reading)
 key_events_go_to(record_key_event)
 register(check_append_only, Tags.database)
 register(check_partitions, Tags.database)
-for model in (Entry, Sequenced, Checkpoint):
+register(check_continuity, CONTINUITY, Tags.database)
+for model in (Entry, Sequenced, Checkpoint, Cosignature):
     expect_append_only(model._meta.db_table)
 
 

@@ -11,9 +11,10 @@ HASH_BYTES = 32
 
 
 class TileReader:
-    """Gives the hash of any full node of the stored tree, reading each tile once."""
+    """Gives the hash of any full node of one epoch's stored tree, reading each tile once."""
 
-    def __init__(self) -> None:
+    def __init__(self, epoch: int) -> None:
+        self._epoch = epoch
         self._tiles: dict[tuple[int, int], bytes] = {}
 
     def __call__(self, level: int, index: int) -> bytes:
@@ -30,23 +31,29 @@ class TileReader:
     def _tile(self, level: int, index: int) -> bytes:
         place = (level, index)
         if place not in self._tiles:
-            self._tiles[place] = bytes(Tile.objects.values_list("hashes", flat=True).get(level=level, index=index))
+            self._tiles[place] = bytes(
+                Tile.objects.values_list("hashes", flat=True).get(epoch=self._epoch, level=level, index=index)
+            )
         return self._tiles[place]
 
 
-def append(size: int, leaf_hashes: Sequence[bytes]) -> None:
-    """Add leaves behind a tree of `size`; each level's tiles are written once, and full ones feed the next."""
+def append(epoch: int, size: int, leaf_hashes: Sequence[bytes]) -> None:
+    """Add leaves behind an epoch's tree of `size`; each level's tiles are written once, and full ones feed the next."""
     level, start, hashes = 0, size, list(leaf_hashes)
     while hashes:
         position = start % WIDTH
         index = start // WIDTH
-        begun = Tile.objects.filter(level=level, index=index).first() if position else None
+        begun = Tile.objects.filter(epoch=epoch, level=level, index=index).first() if position else None
         row = (bytes(begun.hashes) if begun else b"") + b"".join(hashes)
         step = WIDTH * HASH_BYTES
         pieces = [row[at : at + step] for at in range(0, len(row), step)]
-        tiles = [Tile(level=level, index=index + at, hashes=piece) for at, piece in enumerate(pieces)]
+        tiles = [Tile(epoch=epoch, level=level, index=index + at, hashes=piece) for at, piece in enumerate(pieces)]
         Tile.objects.bulk_create(
-            tiles, update_conflicts=True, unique_fields=["level", "index"], update_fields=["hashes"], batch_size=500
+            tiles,
+            update_conflicts=True,
+            unique_fields=["epoch", "level", "index"],
+            update_fields=["hashes"],
+            batch_size=500,
         )
         hashes = [_tile_root(piece) for piece in pieces if len(piece) == step]
         level, start = level + 1, index

@@ -136,3 +136,30 @@ class Incident(models.Model):
     purpose = models.CharField(max_length=100)
     controller_id = models.UUIDField(null=True)
     subject_id = models.UUIDField(null=True)
+
+
+class KnownCheckpoint(models.Model):
+    """The newest checkpoint of the audit log that one holder has: the service itself, or a witness.
+
+    It stands in the keys database, so that a log which was restored from an older backup of the data is found out.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    holder = models.CharField(max_length=64, unique=True, help_text="A witness's name; nothing for the service itself")
+    epoch = models.PositiveIntegerField()
+    size = models.BigIntegerField()
+    root = models.BinaryField(max_length=32)
+    note = models.TextField()
+    at = models.DateTimeField()
+
+
+class PendingEntry(models.Model):
+    """An audit entry of something that must be told even where the data's transaction rolls back, such as a reading.
+
+    The log takes it over from here, under its own id, unless the transaction that it was entered in committed.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    at = models.DateTimeField()
+    fields = models.JSONField(help_text="The entry's columns; like every entry without a personal value")
+    written_in = models.BigIntegerField(null=True, help_text="The data's transaction, as PostgreSQL numbers them")

@@ -17,9 +17,12 @@ from identity_privacy import clock
 from identity_privacy.actors import Actor
 from identity_privacy.audit import merkle, offline, services, tiles
 from identity_privacy.audit.canonical import canonical_json, entry_bytes
+from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.errors import LogAltered, NotYetSequenced
 from identity_privacy.audit.inserting import insert_prepared
 from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
+from identity_privacy.audit.proofs import prove_inclusion
+from identity_privacy.audit.verification import verify_log
 from identity_privacy.crypto.signing import current_public_key
 from identity_privacy.crypto.terms import SigningUse
 from tests.conftest import triggers_lifted
@@ -46,45 +49,45 @@ def enter(count: int = 1) -> list[Entry]:
 def test_an_entry_gets_its_place_and_a_signed_checkpoint() -> None:
     enter(3)
     assert services.sequence() == 3
-    checkpoint = services.latest_checkpoint()
+    checkpoint = latest_checkpoint()
     assert checkpoint is not None
     assert checkpoint.size == 3
     assert checkpoint.note.startswith("identity-privacy.example/log\n3\n")
     assert services.sequence() == 0
-    assert services.verify_log() == 3
+    assert verify_log() == 3
 
 
 def test_every_entry_is_proven_under_any_later_checkpoint() -> None:
     entries = enter(5)
     services.sequence()
-    first = services.latest_checkpoint()
+    first = latest_checkpoint()
     enter(4)
     services.sequence()
     for checkpoint in (first, None):
-        proof = services.prove_inclusion(entries[2].id, checkpoint)
+        proof = prove_inclusion(entries[2].id, checkpoint)
         assert proof.index == 2
         assert proof.entry["id"] == str(entries[2].id)
     with pytest.raises(NotYetSequenced):
-        services.prove_inclusion(enter()[0].id)
+        prove_inclusion(enter()[0].id)
 
 
 def test_proofs_hold_over_many_tiles() -> None:
     leaves = [merkle.leaf_hash(at.to_bytes(4)) for at in range(70_000)]
     size = 0
     for part in (leaves[:1], leaves[1:255], leaves[255:256], leaves[256:300], leaves[300:66_000], leaves[66_000:]):
-        tiles.append(size, part)
+        tiles.append(1, size, part)
         size += len(part)
-        assert merkle.root(size, tiles.TileReader()) == offline.root_of(iter(leaves[:size]))[1]
+        assert merkle.root(size, tiles.TileReader(1)) == offline.root_of(iter(leaves[:size]))[1]
     for index in (0, 255, 256, 65_535, 65_536, 69_999):
-        proof = merkle.inclusion_proof(index, size, tiles.TileReader())
+        proof = merkle.inclusion_proof(index, size, tiles.TileReader(1))
         assert merkle.root_of_inclusion(leaves[index], index, size, proof) == offline.root_of(iter(leaves))[1]
 
 
 def test_a_proof_reads_few_rows(django_assert_max_num_queries: object) -> None:
     leaves = [merkle.leaf_hash(at.to_bytes(4)) for at in range(70_000)]
-    tiles.append(0, leaves)
+    tiles.append(1, 0, leaves)
     with django_assert_max_num_queries(6):  # type: ignore[operator]  # pytest-django's fixture
-        merkle.inclusion_proof(12_345, 70_000, tiles.TileReader())
+        merkle.inclusion_proof(12_345, 70_000, tiles.TileReader(1))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +127,7 @@ def test_a_changed_entry_is_named() -> None:
     with triggers_lifted("default"):
         Entry.objects.filter(id=entries[3].id).update(reason="another")
     with pytest.raises(LogAltered, match="entry 3 was changed"):
-        services.verify_log()
+        verify_log()
 
 
 def test_a_removed_entry_is_named() -> None:
@@ -133,7 +136,7 @@ def test_a_removed_entry_is_named() -> None:
     with triggers_lifted("default"):
         Sequenced.objects.filter(index=2).delete()
     with pytest.raises(LogAltered, match="entry 2 is missing"):
-        services.verify_log()
+        verify_log()
 
 
 def test_a_cut_log_is_found() -> None:
@@ -142,7 +145,7 @@ def test_a_cut_log_is_found() -> None:
     with triggers_lifted("default"):
         Sequenced.objects.filter(index=4).delete()
     with pytest.raises(LogAltered, match="entry 4 is missing"):
-        services.verify_log()
+        verify_log()
 
 
 def test_a_changed_checkpoint_is_found() -> None:
@@ -151,7 +154,7 @@ def test_a_changed_checkpoint_is_found() -> None:
     with triggers_lifted("default"):
         Checkpoint.objects.update(root=bytes(32))
     with pytest.raises(LogAltered):
-        services.verify_log()
+        verify_log()
 
 
 def test_an_entry_goes_with_its_transaction() -> None:
@@ -265,7 +268,7 @@ def test_a_checkpoint_that_nobody_signed_is_found() -> None:
     with triggers_lifted("default"):
         Checkpoint.objects.update(note="identity-privacy.example/log\n5\nAAAA\n\n— nobody AAAA\n")
     with pytest.raises(LogAltered):
-        services.verify_log()
+        verify_log()
 
 
 def test_a_checkpoint_of_another_log_does_not_verify(exported: tuple[Path, str]) -> None:

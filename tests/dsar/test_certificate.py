@@ -22,7 +22,7 @@ from dsar.terms import RequestKind, RequestState
 from identity_privacy import clock
 from identity_privacy.audit import offline
 from identity_privacy.audit.canonical import canonical_json
-from identity_privacy.audit.services import latest_checkpoint, signed_by
+from identity_privacy.audit.checkpoints import latest_checkpoint, signed_by
 from identity_privacy.crypto.models import SigningKey
 from identity_privacy.crypto.signing import current_public_key
 from identity_privacy.crypto.terms import SigningUse

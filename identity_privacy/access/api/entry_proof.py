@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from identity_privacy.access.api.staff import WorksInConsole
 from identity_privacy.access.roles import controllers_for
 from identity_privacy.audit.models import Entry
-from identity_privacy.audit.services import InclusionProof, prove_inclusion
+from identity_privacy.audit.proofs import InclusionProof, prove_inclusion
 
 
 class ProofOutput(serializers.Serializer[InclusionProof]):

@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.models import Checkpoint
-from identity_privacy.audit.services import latest_checkpoint
 
 
 class CheckpointOutput(serializers.ModelSerializer[Checkpoint]):

@@ -8,7 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from identity_privacy.audit.services import ConsistencyProof, latest_checkpoint, prove_consistency
+from identity_privacy.audit.checkpoints import latest_checkpoint
+from identity_privacy.audit.proofs import ConsistencyProof, prove_consistency
 from identity_privacy.errors import Invalid
 
 
@@ -46,4 +47,4 @@ class ConsistencyView(APIView):
             raise Invalid(f"the newest checkpoint is of {checkpoint.size} entries", field="new")
         if old > new:
             raise Invalid(f"a log of {old} entries is not the beginning of one of {new}", field="old")
-        return Response(ConsistencyOutput(prove_consistency(old, new)).data)
+        return Response(ConsistencyOutput(prove_consistency(checkpoint.epoch, old, new)).data)

@@ -15,11 +15,34 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Checkpoint",
             fields=[
-                ("size", models.BigIntegerField(primary_key=True, serialize=False)),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "epoch", "size", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("epoch", models.PositiveIntegerField(default=1)),
+                ("size", models.BigIntegerField()),
                 ("root", models.BinaryField(max_length=32)),
                 ("at", models.DateTimeField()),
                 ("note", models.TextField(help_text="The signed note (C2SP tlog-checkpoint)")),
             ],
+        ),
+        migrations.CreateModel(
+            name="Cosignature",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("epoch", models.PositiveIntegerField()),
+                ("size", models.BigIntegerField()),
+                ("witness", models.CharField(help_text="The name that it signs under", max_length=64)),
+                ("at", models.DateTimeField(help_text="When it signed, by its own clock")),
+                ("line", models.TextField(help_text="The line that is added to the checkpoint's note")),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("epoch", "size", "witness"), name="one_cosignature_each")
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Horizon",
@@ -71,6 +94,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("details", models.JSONField(default=dict)),
+                (
+                    "commitments",
+                    models.JSONField(
+                        default=dict, help_text="To values, under a key of the person's (see `commitments`)"
+                    ),
+                ),
                 ("leaf_hash", models.BinaryField(help_text="RFC 6962, over the entry's canonical JSON", max_length=32)),
                 ("written_in", models.BigIntegerField(db_default=CurrentTransaction(), editable=False, null=True)),
             ],
@@ -92,7 +121,14 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Sequenced",
             fields=[
-                ("index", models.BigIntegerField(primary_key=True, serialize=False)),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "epoch", "index", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("epoch", models.PositiveIntegerField(default=1)),
+                ("index", models.BigIntegerField()),
                 (
                     "entry",
                     models.OneToOneField(
@@ -105,12 +141,13 @@ class Migration(migrations.Migration):
             name="Tile",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("epoch", models.PositiveIntegerField(default=1)),
                 ("level", models.PositiveSmallIntegerField()),
                 ("index", models.BigIntegerField()),
                 ("hashes", models.BinaryField()),
             ],
             options={
-                "constraints": [models.UniqueConstraint(fields=("level", "index"), name="one_tile_per_place")],
+                "constraints": [models.UniqueConstraint(fields=("epoch", "level", "index"), name="one_tile_per_place")],
             },
         ),
     ]

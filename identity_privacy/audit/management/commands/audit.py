@@ -8,9 +8,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from identity_privacy.audit import services
+from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.errors import LogAltered
+from identity_privacy.audit.exporting import export_lines
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.partitions import make_partitions
+from identity_privacy.audit.verification import verify_log
 from identity_privacy.crypto.signing import current_public_key
 from identity_privacy.crypto.terms import SigningUse
 
@@ -43,19 +46,19 @@ class Command(BaseCommand):
 
     def _verify(self) -> None:
         try:
-            size = services.verify_log()
+            size = verify_log()
         except LogAltered as error:
             raise CommandError(f"the log was changed: {error}") from None
         self.stdout.write(f"{size} entries: nothing was changed, added, removed or moved")
 
     def _export(self, folder: Path) -> None:
         services.sequence()
-        checkpoint = services.latest_checkpoint()
+        checkpoint = latest_checkpoint()
         if checkpoint is None:
             raise CommandError("the log is empty")
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "log.jsonl").open("wb") as file:
-            file.writelines(services.export_lines(checkpoint.size))
+            file.writelines(export_lines(checkpoint))
         (folder / "checkpoint").write_text(checkpoint.note, encoding="utf-8")
         key = base64.b64encode(current_public_key(SigningUse.CHECKPOINT).public_key).decode()
         self.stdout.write(f"{checkpoint.size} entries in {folder}. An auditor who has the key {key} from you runs")

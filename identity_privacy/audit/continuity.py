@@ -1,0 +1,122 @@
+"""That the log goes on from the newest checkpoint anybody holds: one restored from an older backup is found out by it.
+
+The service keeps its own newest checkpoint in the keys database, and there what its witnesses have cosigned
+(`KnownCheckpoint`). A log that holds them all goes on. One that does not is behind, or was forked: nothing is entered
+into its tree and nothing is served from it, until `hand_over` has opened the log's next epoch, under a name of its own.
+The first entry there holds those checkpoints and says which entries are missing; a witness or verifier who holds one
+of them accepts the new epoch by that entry alone.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.core.checks import CheckMessage, Error
+from django.db.models import Q
+
+from identity_privacy.audit.checkpoints import log_name
+from identity_privacy.audit.errors import LogBehind
+from identity_privacy.audit.models import Checkpoint, Entry
+from identity_privacy.crypto.models import KnownCheckpoint
+
+HANDED_OVER: Final = "log.handed_over"
+# Who holds the service's own newest checkpoint.
+SERVICE: Final = ""
+# The tag of the check, for processes that must not begin without it.
+CONTINUITY: Final = "continuity"
+
+
+def keep(holder: str, checkpoint: Checkpoint) -> None:
+    """Note that `holder` has this checkpoint, in the keys database; never one that is older than what is noted."""
+    facts = {name: getattr(checkpoint, name) for name in ("epoch", "size", "root", "note", "at")}
+    KnownCheckpoint.objects.bulk_create([KnownCheckpoint(holder=holder, **facts)], ignore_conflicts=True)
+    is_older = Q(epoch__lt=checkpoint.epoch) | Q(epoch=checkpoint.epoch, size__lt=checkpoint.size)
+    KnownCheckpoint.objects.filter(is_older, holder=holder).update(**facts)
+
+
+def refuse_unless_continued() -> None:
+    """Raises: LogBehind, where somebody holds a checkpoint that is not in this log."""
+    if astray := not_continued():
+        known = astray[0]
+        holder = f"the witness {known.holder} holds" if known.holder else "we have signed"
+        raise LogBehind(f"{holder} a checkpoint of {known.size} entries of {log_name(known.epoch)}, which is not here")
+
+
+def check_continuity(*, databases: Iterable[str] | None = None, **_: object) -> list[CheckMessage]:
+    """E102: the log is behind; runs where both databases are checked, so not at `migrate`."""
+    if not {"default", "keys"} <= set(databases or ()):
+        return []
+    try:
+        refuse_unless_continued()
+    except LogBehind as behind:
+        return [
+            Error(
+                f"the audit log is behind: {behind}",
+                hint="Run `manage.py erasures replay`: see docs/howto/restore.md. Nothing is served until then.",
+                id="identity_privacy.E102",
+            )
+        ]
+    return []
+
+
+def not_continued() -> list[KnownCheckpoint]:
+    """The checkpoints which somebody holds and this log neither has nor was handed over from."""
+    known = list(KnownCheckpoint.objects.order_by("-epoch", "-size"))
+    stored = {
+        (epoch, size, bytes(root))
+        for epoch, size, root in Checkpoint.objects.filter(pk__in=[(one.epoch, one.size) for one in known]).values_list(
+            "epoch", "size", "root"
+        )
+    }
+    missing = [one for one in known if (one.epoch, one.size, bytes(one.root)) not in stored]
+    if not missing:
+        return []
+    handed_over = {text for entry in hand_overs() for text in handed_over_texts(entry)}
+    return [one for one in missing if text_of(one.note) not in handed_over]
+
+
+def hand_overs() -> Sequence[Entry]:
+    """The entries that opened an epoch, oldest first."""
+    return list(Entry.objects.filter(action=HANDED_OVER).order_by("id"))
+
+
+def handed_over_texts(entry: Entry) -> list[str]:
+    """What the checkpoints state from which a hand-over goes on."""
+    return [text_of(note) for note in entry.details["checkpoints"]]
+
+
+def text_of(note: str) -> str:
+    """What a checkpoint states, without the signatures: the same checkpoint may be signed by several."""
+    return note.partition("\n\n")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """What the first entry of a new epoch says of those before it."""
+
+    epoch: int
+    checkpoints: list[str]
+    kept: list[str]
+    missing: list[str]
+
+
+def next_epoch() -> HandOver:
+    """The hand-over from what is stored, and from what is known of it elsewhere."""
+    known = list(KnownCheckpoint.objects.order_by("-epoch", "-size", "holder"))
+    kept: dict[int, int] = {}
+    for checkpoint in Checkpoint.objects.order_by("size").only("epoch", "size"):
+        kept[checkpoint.epoch] = checkpoint.size
+    signed: dict[int, int] = {}
+    for one in known:
+        signed[one.epoch] = max(one.size, signed.get(one.epoch, 0))
+    epochs = range(1, max([*kept, *signed]) + 1)
+    return HandOver(
+        epoch=epochs.stop,
+        checkpoints=list(dict.fromkeys(one.note for one in known)),
+        kept=[f"{log_name(epoch)} {kept.get(epoch, 0)}" for epoch in epochs],
+        missing=[
+            f"{log_name(epoch)} {kept.get(epoch, 0)}-{signed[epoch] - 1}"
+            for epoch in epochs
+            if signed.get(epoch, 0) > kept.get(epoch, 0)
+        ],
+    )
