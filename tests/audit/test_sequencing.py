@@ -10,6 +10,7 @@ from identity_privacy.actors import Actor
 from identity_privacy.audit import services
 from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.models import Entry, Horizon, Sequenced
+from identity_privacy.audit.services import growing
 from identity_privacy.audit.verification import verify_log
 from tests.conftest import triggers_lifted
 
@@ -60,7 +61,7 @@ def test_after_a_restore_into_another_cluster_all_are_looked_at_once() -> None:
 
 
 def test_more_than_a_batch_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "BATCH", 4)
+    monkeypatch.setattr(growing, "BATCH", 4)
     enter(11)
     assert services.sequence() == 11
     assert list(Sequenced.objects.order_by("index").values_list("entry_id", flat=True)) == list(

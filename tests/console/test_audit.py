@@ -5,10 +5,9 @@ from django.test import Client
 
 from dsar.models import SubjectRequest
 from identity_privacy.access.models import User
-from identity_privacy.audit import services
 from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.models import Entry, Sequenced
-from identity_privacy.audit.services import sequence
+from identity_privacy.audit.services import checking, sequence
 from tests.cast import Cast
 from tests.console.pages import page_of
 
@@ -43,7 +42,7 @@ def test_a_changed_entry_is_said_in_so_many_words_and_entered(
     def finds_a_change() -> int:
         raise LogAltered("entry 7 was changed")
 
-    monkeypatch.setattr(services, "verify_log", finds_a_change)
+    monkeypatch.setattr(checking, "verify_log", finds_a_change)
     answer = browser.post(f"{AUDIT}check/", follow=True)
     assert "The log was changed: entry 7 was changed." in answer.text
     assert "The audit log was changed: found on" in answer.text
