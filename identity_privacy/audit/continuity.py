@@ -24,6 +24,7 @@ HANDED_OVER: Final = "log.handed_over"
 SERVICE: Final = ""
 # The tag of the check, for processes that must not begin without it.
 CONTINUITY: Final = "continuity"
+WHAT_TO_DO: Final = "Run `manage.py erasures replay`: see docs/howto/restore.md. Nothing is served until then."
 
 
 def keep(holder: str, checkpoint: Checkpoint) -> None:
@@ -52,7 +53,7 @@ def check_continuity(*, databases: Iterable[str] | None = None, **_: object) -> 
         return [
             Error(
                 f"the audit log is behind: {behind}",
-                hint="Run `manage.py erasures replay`: see docs/howto/restore.md. Nothing is served until then.",
+                hint=WHAT_TO_DO,
                 id="identity_privacy.E102",
             )
         ]

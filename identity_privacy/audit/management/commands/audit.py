@@ -9,7 +9,8 @@ from django.db import connection
 
 from identity_privacy.audit import services
 from identity_privacy.audit.checkpoints import latest_checkpoint
-from identity_privacy.audit.errors import LogAltered
+from identity_privacy.audit.continuity import WHAT_TO_DO
+from identity_privacy.audit.errors import LogAltered, LogBehind
 from identity_privacy.audit.exporting import export_lines
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.partitions import make_partitions
@@ -35,7 +36,7 @@ class Command(BaseCommand):
     def handle(self, *, verb: str, folder: Path | None = None, **_: object) -> None:
         """Do the one that was asked for."""
         if verb == "sequence":
-            self.stdout.write(f"{services.sequence()} entries were given their place")
+            self.stdout.write(f"{self._sequenced()} entries were given their place")
         elif verb == "partitions":
             made = make_partitions(Entry._meta.db_table, connection)
             self.stdout.write(f"made: {', '.join(map(str, made)) or 'none, they are all there'}")
@@ -51,8 +52,14 @@ class Command(BaseCommand):
             raise CommandError(f"the log was changed: {error}") from None
         self.stdout.write(f"{size} entries: nothing was changed, added, removed or moved")
 
+    def _sequenced(self) -> int:
+        try:
+            return services.sequence()
+        except LogBehind as behind:
+            raise CommandError(f"{behind}. {WHAT_TO_DO}") from None
+
     def _export(self, folder: Path) -> None:
-        services.sequence()
+        self._sequenced()
         checkpoint = latest_checkpoint()
         if checkpoint is None:
             raise CommandError("the log is empty")
