@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from uuid_utils.compat import uuid7
 
 
@@ -58,13 +58,25 @@ def with_origin(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Call
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         # Ours, never the client's: whoever could choose it could make two requests look like one.
-        request_id = str(uuid7())
-        with coming_from(Origin(request_id=request_id, network=truncated(client_address(request)))):
+        origin = Origin(request_id=str(uuid7()), network=truncated(client_address(request)))
+        with coming_from(origin):
             answer = get_response(request)
-        answer.headers["X-Request-ID"] = request_id
+        if isinstance(answer, StreamingHttpResponse) and isinstance(answer.streaming_content, Iterator):
+            answer.streaming_content = _made_under(origin, answer.streaming_content)
+        answer.headers["X-Request-ID"] = origin.request_id
         return answer
 
     return middleware
+
+
+def _made_under(origin: Origin, parts: Iterator[bytes]) -> Iterator[bytes]:
+    """A streamed body, which is made after the middleware has returned, and maybe between others' requests."""
+    while True:
+        with coming_from(origin):
+            part = next(parts, None)
+        if part is None:
+            return
+        yield part
 
 
 def client_address(request: HttpRequest) -> str:

@@ -1,12 +1,14 @@
 """An entry says from where: which web request or task, and from which network, never from which address."""
 
+from collections.abc import Iterator
+
 import pytest
-from django.http import HttpRequest
+from django.http import HttpRequest, StreamingHttpResponse
 from django.test import Client, RequestFactory
 
 from identity_privacy.actors import Actor
 from identity_privacy.audit.models import Entry
-from identity_privacy.audit.origin import Origin, client_address, coming_from, truncated
+from identity_privacy.audit.origin import Origin, client_address, coming_from, truncated, with_origin
 from identity_privacy.audit.services import record
 from identity_privacy.celery import app
 
@@ -65,6 +67,17 @@ def test_an_entry_carries_its_origin_and_the_next_does_not() -> None:
 def test_an_answer_names_its_request_and_takes_no_name_from_outside(client: Client) -> None:
     one, other = (client.get("/api/v1/audit/checkpoint/", headers={"X-Request-ID": "mine"}) for _ in range(2))
     assert one.headers["X-Request-ID"] not in {"mine", other.headers["X-Request-ID"]}
+
+
+@pytest.mark.django_db
+def test_what_is_entered_while_a_body_is_streamed_carries_its_request() -> None:
+    def body() -> Iterator[bytes]:
+        yield str(enter().request_id).encode()
+
+    answer = with_origin(lambda _: StreamingHttpResponse(body()))(request_from("203.0.113.7", ""))
+    assert isinstance(answer, StreamingHttpResponse)
+    assert b"".join(answer).decode() == answer.headers["X-Request-ID"]
+    assert enter().request_id == ""
 
 
 @pytest.mark.django_db
