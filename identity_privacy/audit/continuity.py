@@ -28,10 +28,26 @@ CONTINUITY: Final = "continuity"
 
 def keep(holder: str, checkpoint: Checkpoint) -> None:
     """Note that `holder` has this checkpoint, in the keys database; never one that is older than what is noted."""
-    facts = {name: getattr(checkpoint, name) for name in ("epoch", "size", "root", "note", "at")}
+    facts = _facts(checkpoint)
     KnownCheckpoint.objects.bulk_create([KnownCheckpoint(holder=holder, **facts)], ignore_conflicts=True)
     is_older = Q(epoch__lt=checkpoint.epoch) | Q(epoch=checkpoint.epoch, size__lt=checkpoint.size)
     KnownCheckpoint.objects.filter(is_older, holder=holder).update(**facts)
+
+
+def keep_astray(holder: str, checkpoint: Checkpoint) -> bool:
+    """Note that `holder` has this checkpoint, which the log does not hold; says whether that is news.
+
+    It takes the place of one that the log does hold, be that newer: this one is the alarm.
+    """
+    noted = KnownCheckpoint.objects.filter(
+        holder=holder, epoch=checkpoint.epoch, size=checkpoint.size, root=checkpoint.root
+    )
+    if noted.exists():
+        return False
+    keep(holder, checkpoint)
+    if holder not in {one.holder for one in not_continued()}:
+        KnownCheckpoint.objects.filter(holder=holder).update(**_facts(checkpoint))
+    return noted.exists()
 
 
 def refuse_unless_continued() -> None:
@@ -75,6 +91,11 @@ def not_continued() -> list[KnownCheckpoint]:
     return [one for one in missing if text_of(one.note) not in handed_over]
 
 
+def is_handed_over(note: str) -> bool:
+    """Whether the log was handed over from this checkpoint."""
+    return any(text_of(note) in handed_over_texts(entry) for entry in hand_overs())
+
+
 def hand_overs() -> Sequence[Entry]:
     """The entries that opened an epoch, oldest first."""
     return list(Entry.objects.filter(action=HANDED_OVER).order_by("id"))
@@ -88,6 +109,10 @@ def handed_over_texts(entry: Entry) -> list[str]:
 def text_of(note: str) -> str:
     """What a checkpoint states, without the signatures: the same checkpoint may be signed by several."""
     return note.partition("\n\n")[0]
+
+
+def _facts(checkpoint: Checkpoint) -> dict[str, object]:
+    return {name: getattr(checkpoint, name) for name in ("epoch", "size", "root", "note", "at")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
