@@ -19,8 +19,8 @@ its private key is kept as `PRIVATE+KEY+NAME+KEY ID+SEED`.
 >>> line = key.cosign(text, at=1764000000)
 >>> line[:50]
 '— witness.example/w1 519lMgAAAABpJIEADidikZK3pta4X'
->>> parsed_note(f"{text}\n{line}").cosigned_at(key.verifier)
-1764000000
+>>> parsed_note(f"{text}\n{line}").cosigned_by(key.verifier) == (1764000000, line)
+True
 
 Nothing here needs Django or a database. Source: C2SP signed-note, tlog-checkpoint, tlog-cosignature.
 """
@@ -139,18 +139,16 @@ class Note:
                 lines.append(made.line)
         return lines
 
-    def cosigned_at(self, witness: VerifierKey) -> int | None:
-        """When this witness signed, in Unix seconds, if it did. Raises: Unverified, for a signature that is not its."""
-        cosignature = self.cosignature_of(witness)
-        return None if cosignature is None else int.from_bytes(cosignature.signature[:TIME_BYTES])
+    def cosigned_by(self, witness: VerifierKey) -> tuple[int, str] | None:
+        """When this witness signed, in Unix seconds, and its line, if it did.
 
-    def cosignature_of(self, witness: VerifierKey) -> NoteSignature | None:
-        """This witness's line, if there is one. Raises: Unverified, for a signature that is not its."""
+        Raises: Unverified, where one that names its key is not by it.
+        """
         for made in self._by(witness.name, witness.id):
             at, signature = int.from_bytes(made.signature[:TIME_BYTES]), made.signature[TIME_BYTES:]
             if not signed_by(witness.public_key, signature, _cosigned(self.text, at)):
                 raise Unverified(f"the cosignature of {witness.name} is not right")
-            return made
+            return at, made.line
         return None
 
     def _by(self, name: str, identifier: bytes) -> Iterator[NoteSignature]:

@@ -188,13 +188,13 @@ class Witness:
 
     def _cosigned(self, note: Note, last: Note | None) -> str:
         try:
-            standing = note.cosignature_of(self.key.verifier)
+            standing = note.cosigned_by(self.key.verifier)
         except offline.Unverified as error:
             raise LogRefused(str(error)) from None
         entries = f"{note.origin}: {note.size} entries"
         if standing and last and last.text == note.text:
             return f"{entries}, as before"
-        line = standing.line if standing else self.key.cosign(note.text, at=int(clock.machine_now().timestamp()))
+        line = standing[1] if standing else self.key.cosign(note.text, at=int(clock.machine_now().timestamp()))
         own = "".join(made.line for made in note.signatures if made.name == note.origin)
         cosigned = f"{note.text}\n{own}{line}"
         self.state.write(cosigned)

@@ -36,7 +36,7 @@ def test_a_witness_hands_in_its_signature_and_anybody_reads_it(anybody: Client, 
         assert send(anybody, cosigned(checkpoint)) == (200, {"size": checkpoint.size, "witnesses": [WITNESS.name]})
     note = anybody.get(CHECKPOINT).json()["note"]
     assert note == cosigned(checkpoint)
-    assert parsed_note(note).cosigned_at(WITNESS.verifier)
+    assert parsed_note(note).cosigned_by(WITNESS.verifier)
     assert offline.read_checkpoint(note, offline.Pinned([log_key()]), origin=ORIGIN)[0] == checkpoint.size
 
 

@@ -71,11 +71,11 @@ def test_the_worked_example_is_true() -> None:
 
 def test_what_a_public_witness_signed_on_a_public_log_verifies() -> None:
     note, witness = parsed_note(PUBLISHED), verifier_key(PUBLISHED_WITNESS)
-    assert note.cosigned_at(witness) == 1_779_573_024
+    assert note.cosigned_by(witness) == (1_779_573_024, note.signatures[-1].line)
     assert len(note.lines_of_log([PUBLISHED_LOG])) == 1
     changed = parsed_note(PUBLISHED.replace("1432088532", "1432088533"))
     with pytest.raises(Unverified):
-        changed.cosigned_at(witness)
+        changed.cosigned_by(witness)
     with pytest.raises(Unverified):
         changed.lines_of_log([PUBLISHED_LOG])
 
@@ -162,7 +162,7 @@ def test_the_note_is_given_out_with_every_cosignature() -> None:
     grow()
     assert latest_cosigned_checkpoint() == checkpoint
     note = parsed_note(cosigned_note(checkpoint))
-    assert [note.cosigned_at(key.verifier) for key in (WITNESS, OTHER)] == [1_764_000_000] * 2
+    assert all(note.cosigned_by(key.verifier) for key in (WITNESS, OTHER))
     assert offline.read_checkpoint(cosigned_note(checkpoint), _pinned(), origin=ORIGIN) == (3, bytes(checkpoint.root))
 
 

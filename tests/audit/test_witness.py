@@ -68,7 +68,7 @@ def test_the_state_is_the_note_that_was_cosigned_and_its_accounts_alone(ask: Ask
     observer.look()
     note = observer.state.path.read_text(encoding="utf-8")
     assert note.startswith(checkpoint.note)
-    assert parsed_note(note).cosigned_at(WITNESS.verifier)
+    assert parsed_note(note).cosigned_by(WITNESS.verifier)
     assert observer.state.path.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == [observer.state.path.name]
 
@@ -78,7 +78,7 @@ def test_two_witnesses_sign_the_same_checkpoint(ask: Ask, tmp_path: Path) -> Non
     for key in (WITNESS, OTHER):
         witness(ask, tmp_path, key=key).look()
     note = parsed_note(json.loads(ask("checkpoint/", None).body)["note"])
-    assert all(note.cosigned_at(key.verifier) for key in (WITNESS, OTHER))
+    assert all(note.cosigned_by(key.verifier) for key in (WITNESS, OTHER))
 
 
 def test_what_is_signed_is_stored_before_anybody_has_it(client: Client, tmp_path: Path) -> None:

@@ -66,14 +66,14 @@ def _signed_by_us(note: Note) -> Checkpoint:
 
 def _cosignature(note: Note, witness: VerifierKey, checkpoint: Checkpoint) -> Cosignature | None:
     """What a witness signed, if it did. Raises: Unverified; Invalid, for a time that is yet to come."""
-    made = note.cosignature_of(witness)
+    made = note.cosigned_by(witness)
     if made is None:
         return None
-    seconds = note.cosigned_at(witness) or 0
+    seconds, line = made
     if seconds > (clock.machine_now() + TOLERANCE).timestamp():
         raise Invalid(f"{witness.name} signed at a time that is yet to come: see to its clock", field="note")
     at = datetime.fromtimestamp(seconds, UTC)
-    return Cosignature(epoch=checkpoint.epoch, size=checkpoint.size, witness=witness.name, at=at, line=made.line)
+    return Cosignature(epoch=checkpoint.epoch, size=checkpoint.size, witness=witness.name, at=at, line=line)
 
 
 @transaction.atomic
