@@ -44,9 +44,10 @@ KEY_ID_BYTES, TIME_BYTES = 4, 8
 # More than anybody trusts; signed-note asks for 16 at least.
 MOST_SIGNATURES: Final = 64
 
-_NAME = r"[^\s+\x00-\x1f\ud800-\udfff]+"
+# No control characters: what is read here is shown to operators, too.
+_NAME = r"[^\s+\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
 _NOTE = re.compile(
-    r"(?P<text>(?P<origin>[^\x00-\x1f\ud800-\udfff]+)\n(?P<size>[1-9][0-9]{0,18})\n(?P<root>[A-Za-z0-9+/]{43}=)\n)\n"
+    r"(?P<text>(?P<origin>[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+)\n(?P<size>[1-9][0-9]{0,18})\n(?P<root>[A-Za-z0-9+/]{43}=)\n)\n"
     rf"(?P<lines>(?:— {_NAME} [A-Za-z0-9+/]+={{0,2}}\n){{1,{MOST_SIGNATURES}}})"
 )
 _KEY = re.compile(rf"(?P<name>{_NAME})\+(?P<id>[0-9a-f]{{8}})\+(?P<key>[A-Za-z0-9+/]{{44}})")

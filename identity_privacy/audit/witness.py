@@ -168,7 +168,9 @@ class Witness:
         """The newest checkpoint of an epoch whose first entry holds the one that was cosigned last."""
         proven = self._fact(HAND_OVER)
         note = self._verified(proven.get("checkpoint"))
-        if _epoch(note.origin)[0] != _epoch(last.origin)[0]:
+        (name, epoch), (last_name, last_epoch) = _epoch(note.origin), _epoch(last.origin)
+        # Under the name that it had, a log that begins with a hand-over would be a fork.
+        if name != last_name or epoch <= last_epoch:
             raise LogRefused(f"the log was {last.origin} and is handed over to {note.origin}")
         if not _hands_over(proven, note, last):
             raise LogRefused(

@@ -133,6 +133,15 @@ def test_noise_is_refused_by_our_own_error_alone(noise: str) -> None:
         parsed_note(f"{PUBLISHED}{noise or '—'}")
 
 
+@given(st.text(min_size=1), st.text(alphabet="Aa+/=", min_size=1))
+def test_a_line_of_noise_is_read_as_one_or_refused(name: str, signature: str) -> None:
+    try:
+        note = parsed_note(f"{PUBLISHED}— {name} {signature}\n")
+    except Unverified:
+        return
+    assert (note.signatures[-1].name, len(note.signatures)) == (name, 5)
+
+
 # --- Taking them --------------------------------------------------------------------------------------
 
 

@@ -261,6 +261,7 @@ def _forgeries(note: str) -> Mapping[str, Mapping[str, object]]:
         "to another log": proven(
             hand_over(note, target="another.example/log/epoch-2"), name="another.example/log/epoch-2"
         ),
+        "under the name it had": proven(hand_over(note, target=ORIGIN), name=ORIGIN),
         "changed": proven(hand_over(note)) | {"entry": hand_over(note) | {"reason": "another"}},
         "not proven": proven(hand_over(note)) | {"hashes": []},
         "without details": proven({"action": "log.handed_over", "target": {"kind": "log", "id": EPOCH_2}}),

@@ -33,10 +33,11 @@ def accept_cosignature(*, note: str) -> list[Cosignature]:
 
     Raises: Invalid; NotCosigned; CheckpointHandedOver; CheckpointNotHeld, once it is noted.
     """
+    witnesses = trusted_witnesses()
     try:
         read = parsed_note(note)
         signed = _signed_by_us(read)
-        found = [one for witness in trusted_witnesses() if (one := _cosignature(read, witness, signed))]
+        found = [one for witness in witnesses if (one := _cosignature(read, witness, signed))]
     except Unverified as error:
         raise Invalid(str(error), field="note") from None
     if not found:
