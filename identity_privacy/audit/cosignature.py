@@ -43,6 +43,8 @@ KEY_BYTES: Final = 32
 KEY_ID_BYTES, TIME_BYTES = 4, 8
 # More than anybody trusts; signed-note asks for 16 at least.
 MOST_SIGNATURES: Final = 64
+# Of a witness, as our tables take it.
+LONGEST_NAME: Final = 64
 
 # No control characters: what is read here is shown to operators, too.
 _NAME = r"[^\s+\x00-\x1f\x7f-\x9f\ud800-\udfff]+"

@@ -31,6 +31,7 @@ from identity_privacy import clock
 from identity_privacy.audit import offline
 from identity_privacy.audit.cosignature import (
     KEY_BYTES,
+    LONGEST_NAME,
     CosigningKey,
     Note,
     VerifierKey,
@@ -267,6 +268,8 @@ def make_key(path: Path, name: str) -> VerifierKey:
         cosigning_key(key.secret_text())
     except (offline.Unverified, UnicodeEncodeError):
         raise Unusable("a witness's name has no spaces, no + and at least one character") from None
+    if len(name) > LONGEST_NAME:
+        raise Unusable(f"a witness's name has at most {LONGEST_NAME} characters")
     try:
         _write_private(path, f"{key.secret_text()}\n")
         _sync_folder(path.parent)

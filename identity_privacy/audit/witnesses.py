@@ -1,17 +1,13 @@
 """The witnesses whose cosignatures this service takes: `AUDIT_WITNESSES`."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
-from identity_privacy.audit.cosignature import VerifierKey, verifier_key
+from identity_privacy.audit.cosignature import LONGEST_NAME, VerifierKey, verifier_key
 from identity_privacy.audit.offline import Unverified
-
-# As the tables take it.
-LONGEST_NAME: Final = 64
 
 
 def trusted_witnesses() -> list[VerifierKey]:
