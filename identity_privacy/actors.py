@@ -12,6 +12,7 @@ class ActorKind(StrEnum):
     USER = "user"  # a member of the controller's staff
     SUBJECT = "subject"  # the data subject, in the portal
     SYSTEM = "system"  # a linked system, over its signed answer
+    WITNESS = "witness"  # a witness of the audit log, over its signature
     SERVICE = "service"  # this service's own process: worker, command
     STRANGER = "stranger"  # nobody known yet, for example at sign-in
 
@@ -37,6 +38,11 @@ class Actor:
     def system(cls, system_id: UUID) -> Self:
         """A linked system that answers."""
         return cls(ActorKind.SYSTEM, str(system_id))
+
+    @classmethod
+    def witness(cls, name: str) -> Self:
+        """A witness of the audit log, by the name that it signs under."""
+        return cls(ActorKind.WITNESS, name)
 
     @classmethod
     def service(cls, name: str) -> Self:

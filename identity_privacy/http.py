@@ -1,4 +1,4 @@
-"""The one HTTP client for addresses that others chose: checked, bounded, and without redirects."""
+"""The one HTTP client: addresses that others chose are checked, every call is bounded, none follows a redirect."""
 
 import asyncio
 import socket
@@ -45,9 +45,13 @@ class NoAnswer(PartnerFailure):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the client may call and how long it waits; loopback is for development only."""
+    """What the client may call and how long it waits; loopback is for development only.
+
+    `allow_private` is for an address that the operator typed: then a name may lead into a private network, too.
+    """
 
     allow_loopback: bool = False
+    allow_private: bool = False
     timeout_seconds: float = 10.0
     max_body_bytes: int = 1_048_576
 
@@ -126,14 +130,20 @@ class Client:
     ) -> None:
         await self._session.close()
 
-    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Send bytes and return the whole answer, whatever its status.
+    async def get(self, url: str, *, headers: Mapping[str, str]) -> Answer:
+        """Fetch and return the whole answer, whatever its status. Raises: AddressRefused; NoAnswer."""
+        return await self._call("GET", url, None, headers)
 
-        Raises: AddressRefused; NoAnswer.
-        """
+    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send bytes and return the whole answer, whatever its status. Raises: AddressRefused; NoAnswer."""
+        return await self._call("POST", url, body, headers)
+
+    async def _call(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         target = check_url(url, self._policy)
         try:
-            async with self._session.post(target, data=body, headers=headers, allow_redirects=False) as response:
+            async with self._session.request(
+                method, target, data=body, headers=headers, allow_redirects=False
+            ) as response:
                 return Answer(
                     status=response.status,
                     headers={name.lower(): value for name, value in response.headers.items()},
@@ -179,7 +189,7 @@ class _CheckedResolver(AbstractResolver):
         found = await asyncio.get_running_loop().getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
         addresses = [(str(sockaddr[0]), kind, proto) for kind, _, proto, _, sockaddr in found]
         loopback = self._policy.allow_loopback and host in _LOOPBACK_HOSTS
-        if not loopback and not all(is_public(address) for address, _, _ in addresses):
+        if not (loopback or self._policy.allow_private) and not all(is_public(address) for address, _, _ in addresses):
             raise _ForbiddenAddress
         return [
             ResolveResult(hostname=host, host=address, port=port, family=kind, proto=proto, flags=socket.AI_NUMERICHOST)

@@ -130,6 +130,8 @@ KEK_HOLD_SECONDS = env.int("KEK_HOLD_SECONDS", default=300)
 KEYS_BACKUP_DAYS = env.days("KEYS_BACKUP_DAYS", 30)
 # The name under which this log signs its checkpoints (C2SP tlog-checkpoint).
 AUDIT_LOG_ORIGIN = env.str("AUDIT_LOG_ORIGIN", default="identity-privacy.example/log")
+# Public keys of the witnesses whose cosignatures are taken (C2SP signed-note verifier keys), with commas.
+AUDIT_WITNESSES = env.list("AUDIT_WITNESSES", default=[])
 
 # --- Sign-in ----------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "access.User"

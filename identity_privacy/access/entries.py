@@ -40,5 +40,6 @@ def _who(entry: Entry, names: Mapping[UUID, str]) -> str:
     return {
         ActorKind.SUBJECT: _("the person"),
         ActorKind.SYSTEM: _("a linked system"),
+        ActorKind.WITNESS: _("a witness of the log"),
         ActorKind.STRANGER: _("somebody unknown"),
     }[kind]

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from identity_privacy.audit import offline
 from identity_privacy.audit.errors import LogAltered
-from identity_privacy.audit.models import Checkpoint
+from identity_privacy.audit.models import Checkpoint, Cosignature
 from identity_privacy.crypto.signing import PublicKey, public_keys
 from identity_privacy.crypto.terms import SigningUse
 
@@ -37,9 +37,21 @@ def latest_checkpoint(epoch: int | None = None) -> Checkpoint | None:
     return known.order_by("-epoch", "-size").first()
 
 
+def latest_cosigned_checkpoint() -> Checkpoint | None:
+    """The newest checkpoint that a witness has cosigned, if there is one."""
+    place = Cosignature.objects.order_by("-epoch", "-size").values_list("epoch", "size").first()
+    return Checkpoint.objects.get(pk=place) if place else None
+
+
+def cosigned_note(checkpoint: Checkpoint) -> str:
+    """A checkpoint's note with the signatures of the witnesses that cosigned it."""
+    standing = Cosignature.objects.filter(epoch=checkpoint.epoch, size=checkpoint.size)
+    return checkpoint.note + "".join(standing.order_by("witness").values_list("line", flat=True))
+
+
 def signed_by(checkpoint: Checkpoint) -> PublicKey:
     """The key of this log that signed a checkpoint, be it the current one or not. Raises: LogAltered."""
-    for key in public_keys():
+    for key in reversed(public_keys()):  # the newer one of two, as whoever comes later has that
         if key.use is SigningUse.CHECKPOINT:
             with contextlib.suppress(LogAltered):
                 stated(checkpoint, [key])

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.core.checks import CheckMessage, Error
-from django.db.models import Q
+from django.db.models import Max, Q
 
 from identity_privacy.audit.checkpoints import log_name
 from identity_privacy.audit.errors import LogBehind
-from identity_privacy.audit.models import Checkpoint, Entry
+from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
 from identity_privacy.crypto.models import KnownCheckpoint
 
 HANDED_OVER: Final = "log.handed_over"
@@ -29,10 +29,26 @@ WHAT_TO_DO: Final = "Run `manage.py erasures replay`: see docs/howto/restore.md.
 
 def keep(holder: str, checkpoint: Checkpoint) -> None:
     """Note that `holder` has this checkpoint, in the keys database; never one that is older than what is noted."""
-    facts = {name: getattr(checkpoint, name) for name in ("epoch", "size", "root", "note", "at")}
+    facts = _facts(checkpoint)
     KnownCheckpoint.objects.bulk_create([KnownCheckpoint(holder=holder, **facts)], ignore_conflicts=True)
     is_older = Q(epoch__lt=checkpoint.epoch) | Q(epoch=checkpoint.epoch, size__lt=checkpoint.size)
     KnownCheckpoint.objects.filter(is_older, holder=holder).update(**facts)
+
+
+def keep_astray(holder: str, checkpoint: Checkpoint) -> bool:
+    """Note that `holder` has this checkpoint, which the log does not hold; says whether that is news.
+
+    It takes the place of one that the log does hold, be that newer: this one is the alarm.
+    """
+    noted = KnownCheckpoint.objects.filter(
+        holder=holder, epoch=checkpoint.epoch, size=checkpoint.size, root=checkpoint.root
+    )
+    if noted.exists():
+        return False
+    keep(holder, checkpoint)
+    if holder not in {one.holder for one in not_continued()}:
+        KnownCheckpoint.objects.filter(holder=holder).update(**_facts(checkpoint))
+    return noted.exists()
 
 
 def refuse_unless_continued() -> None:
@@ -76,9 +92,15 @@ def not_continued() -> list[KnownCheckpoint]:
     return [one for one in missing if text_of(one.note) not in handed_over]
 
 
+def is_handed_over(note: str) -> bool:
+    """Whether the log was handed over from this checkpoint."""
+    return any(text_of(note) in handed_over_texts(entry) for entry in hand_overs())
+
+
 def hand_overs() -> Sequence[Entry]:
     """The entries that opened an epoch, oldest first."""
-    return list(Entry.objects.filter(action=HANDED_OVER).order_by("id"))
+    first = Sequenced.objects.filter(epoch__gt=1, index=0).select_related("entry").order_by("epoch")
+    return [place.entry for place in first if place.entry.action == HANDED_OVER]
 
 
 def handed_over_texts(entry: Entry) -> list[str]:
@@ -89,6 +111,10 @@ def handed_over_texts(entry: Entry) -> list[str]:
 def text_of(note: str) -> str:
     """What a checkpoint states, without the signatures: the same checkpoint may be signed by several."""
     return note.partition("\n\n")[0]
+
+
+def _facts(checkpoint: Checkpoint) -> dict[str, object]:
+    return {name: getattr(checkpoint, name) for name in ("epoch", "size", "root", "note", "at")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +130,7 @@ class HandOver:
 def next_epoch() -> HandOver:
     """The hand-over from what is stored, and from what is known of it elsewhere."""
     known = list(KnownCheckpoint.objects.order_by("-epoch", "-size", "holder"))
-    kept: dict[int, int] = {}
-    for checkpoint in Checkpoint.objects.order_by("size").only("epoch", "size"):
-        kept[checkpoint.epoch] = checkpoint.size
+    kept: dict[int, int] = dict(Checkpoint.objects.values_list("epoch").annotate(Max("size")))
     signed: dict[int, int] = {}
     for one in known:
         signed[one.epoch] = max(one.size, signed.get(one.epoch, 0))

@@ -1,6 +1,6 @@
 """What can go wrong with the log and its proofs."""
 
-from identity_privacy.errors import IntegrityFailure, NotFound
+from identity_privacy.errors import IntegrityFailure, NotFound, NotPermitted, Refused
 
 
 class LogAltered(IntegrityFailure):
@@ -22,3 +22,24 @@ class NotYetSequenced(NotFound):
 
     code = "not-yet-sequenced"
     title = "This entry is not in a checkpoint yet"
+
+
+class NotCosigned(NotPermitted):
+    """A note is of another log, not signed by a key of this one, or by no witness that this service trusts."""
+
+    code = "not-cosigned"
+    title = "This is not signed by our log and by a witness that we trust"
+
+
+class CheckpointNotHeld(Refused):
+    """We signed it and a witness cosigned it, but the log does not hold it: it was noted, and the service stops."""
+
+    code = "checkpoint-not-held"
+    title = "The log does not hold this checkpoint"
+
+
+class CheckpointHandedOver(Refused):
+    """The log was handed over from this checkpoint, and goes on under a new name since: cosign a newer one."""
+
+    code = "checkpoint-handed-over"
+    title = "The log goes on under a new name"

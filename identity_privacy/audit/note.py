@@ -6,16 +6,16 @@
 
     — identity-privacy.example/log <base64 of key hash (4 bytes) and Ed25519 signature (64 bytes)>
 
+While the signing key is rotated there are two such lines, one by either key.
+
 Source: C2SP signed-note and tlog-checkpoint.
 """
 
 import base64
-import hashlib
 
-from identity_privacy.crypto.signing import sign
+from identity_privacy.audit.cosignature import ED25519, key_id, signature_line
+from identity_privacy.crypto.signing import sign_with_all
 from identity_privacy.crypto.terms import SigningUse
-
-ED25519 = b"\x01"
 
 
 def checkpoint_text(origin: str, size: int, root: bytes) -> str:
@@ -24,13 +24,10 @@ def checkpoint_text(origin: str, size: int, root: bytes) -> str:
 
 
 def signed_checkpoint(origin: str, size: int, root: bytes) -> str:
-    """A checkpoint signed with the log's current key."""
+    """A checkpoint signed with the log's current key, and with the one before it while that is valid."""
     text = checkpoint_text(origin, size, root)
-    made = sign(SigningUse.CHECKPOINT, text.encode())
-    signature = base64.b64encode(key_hash(origin, made.key.public_key) + made.signature).decode()
-    return f"{text}\n— {origin} {signature}\n"
-
-
-def key_hash(name: str, public_key: bytes) -> bytes:
-    """The four bytes by which a note's signature names its key. Source: C2SP signed-note."""
-    return hashlib.sha256(name.encode() + b"\n" + ED25519 + public_key).digest()[:4]
+    lines = [
+        signature_line(origin, key_id(origin, ED25519, made.key.public_key), made.signature)
+        for made in sign_with_all(SigningUse.CHECKPOINT, text.encode())
+    ]
+    return f"{text}\n{''.join(lines)}"

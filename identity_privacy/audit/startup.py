@@ -10,6 +10,7 @@ from identity_privacy.audit.continuity import CONTINUITY, check_continuity
 from identity_privacy.audit.models import Checkpoint, Cosignature, Entry, Sequenced
 from identity_privacy.audit.partitions import check_partitions, make_partitions
 from identity_privacy.audit.services import record_key_event, record_reading
+from identity_privacy.audit.witnesses import check_witnesses
 from identity_privacy.crypto.events import key_events_go_to
 from identity_privacy.crypto.reading import witnessed_by
 
@@ -18,6 +19,7 @@ key_events_go_to(record_key_event)
 register(check_append_only, Tags.database)
 register(check_partitions, Tags.database)
 register(check_continuity, CONTINUITY, Tags.database)
+register(check_witnesses)
 for model in (Entry, Sequenced, Checkpoint, Cosignature):
     expect_append_only(model._meta.db_table)
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from uuid_utils.compat import uuid7
 
 from identity_privacy import clock
-from identity_privacy.crypto.errors import WrongPlace
+from identity_privacy.crypto.errors import RotationRuns, WrongPlace
 from identity_privacy.crypto.held import Held
 from identity_privacy.crypto.models import SigningKey
 from identity_privacy.crypto.providers import RootKeyProvider, provider
@@ -46,6 +47,15 @@ def sign(use: SigningUse, message: bytes) -> Signature:
     return Signature(key=_public(row), signature=_private(row).sign(message))
 
 
+def sign_with_all(use: SigningUse, message: bytes) -> Sequence[Signature]:
+    """Sign with every key of this use that is valid now: the current one and, after a rotation, those before it."""
+    is_valid = Q(valid_until=None) | Q(valid_until__gt=clock.now())
+    rows = list(SigningKey.objects.filter(is_valid, use=use).order_by("-id"))
+    if not any(row.valid_until is None for row in rows):
+        rows = [_current(use), *rows]
+    return [Signature(key=_public(row), signature=_private(row).sign(message)) for row in rows]
+
+
 def private_key(use: SigningUse) -> Ed25519PrivateKey:
     """The current private key of this use, for a caller that signs many messages in one go."""
     return _private(_current(use))
@@ -59,6 +69,26 @@ def current_public_key(use: SigningUse) -> PublicKey:
 def public_keys() -> Sequence[PublicKey]:
     """Every key that ever signed, for the published key set."""
     return [_public(row) for row in SigningKey.objects.order_by("id")]
+
+
+def rotate_signing_key(use: SigningUse, *, overlap: timedelta) -> tuple[PublicKey, PublicKey]:
+    """Make a new current key of this use; the one until now stays valid for `overlap`. Returns the old and the new.
+
+    Raises: RotationRuns, where another rotation of it ended at the same moment.
+    """
+    _current(use)  # there is one now
+    # Wrapped inside the transaction, as in `_current`.
+    with transaction.atomic(using=KEYS):
+        ensure_begun(KEYS)
+        old = SigningKey.objects.select_for_update().filter(use=use, valid_until=None).first()
+        if old is None:
+            raise RotationRuns("the signing key was rotated just now")
+        new = _new(use)
+        old.valid_until = new.valid_from + overlap
+        # Not what is wrapped: a rotation of the root key may have changed that meanwhile.
+        old.save(update_fields=["valid_until"])
+        new.save(force_insert=True)
+    return _public(old), _public(new)
 
 
 def unwrap_signing_key(row: SigningKey, root: RootKeyProvider) -> bytes:

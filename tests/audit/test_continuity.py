@@ -245,6 +245,7 @@ def test_nothing_is_served_from_an_older_backup_until_it_was_handed_over(guarded
     problem = Answer(guarded, "/api/v1/audit/checkpoint/")
     assert (problem.status, problem.headers["Content-Type"]) == (page.status, "application/problem+json")
     assert problem.headers["Retry-After"] == "60"
+    assert Answer(guarded, "/api/v1/audit/cosignatures/").body == b"served", "what witnesses hold is heard"
     services.hand_over(actor=OPERATOR)
     assert Answer(guarded).body == b"served"
 

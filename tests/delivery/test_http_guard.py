@@ -96,6 +96,25 @@ def test_a_name_that_leads_into_a_private_network_is_not_connected_to(
         asyncio.run(posted("https://shop.example/", STRICT))
 
 
+def test_only_an_address_that_the_operator_typed_may_lead_into_a_private_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resolve_to(monkeypatch, ["10.0.0.5"])
+    connected: list[str] = []
+
+    async def connect(loop: asyncio.AbstractEventLoop, sock: socket.socket, address: tuple[str, int]) -> None:
+        connected.append(address[0])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(asyncio.selector_events.BaseSelectorEventLoop, "sock_connect", connect)
+    typed = http.Policy(allow_private=True, timeout_seconds=0.5)
+    with pytest.raises(http.NoAnswer):
+        asyncio.run(posted("https://privacy.example/", typed))
+    assert connected == ["10.0.0.5"]
+    with pytest.raises(http.AddressRefused):
+        asyncio.run(posted("http://privacy.example/", typed))
+
+
 def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that changes between check and connect: only the first answer is ever used."""
     asked = resolve_to(monkeypatch, ["93.184.216.34"])
@@ -119,6 +138,18 @@ def test_the_whole_answer_comes_back_whatever_its_status() -> None:
     answer = asyncio.run(through(receiver(refuse)))
 
     assert (answer.status, answer.headers["retry-after"], answer.body) == (503, "7", b"{}")
+
+
+def test_fetching_sends_no_body_and_brings_the_whole_answer_back() -> None:
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(status=404, text=f"{request.method} {await request.text()}{request.headers['Accept']}")
+
+    async def fetched() -> http.Answer:
+        async with receiver(echo) as url, http.Client(HERE) as client:
+            return await client.get(url, headers={"Accept": "text/plain"})
+
+    answer = asyncio.run(fetched())
+    assert (answer.status, answer.body) == (404, b"GET text/plain")
 
 
 def test_a_redirect_is_not_followed() -> None:

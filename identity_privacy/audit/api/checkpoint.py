@@ -8,16 +8,32 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from identity_privacy.audit.checkpoints import latest_checkpoint
+from identity_privacy.audit.checkpoints import cosigned_note, latest_checkpoint, latest_cosigned_checkpoint
 from identity_privacy.audit.models import Checkpoint
+
+
+class CheckpointInput(serializers.Serializer[Checkpoint]):
+    """Which of them."""
+
+    cosigned = serializers.BooleanField(
+        default=False, help_text="The newest one that a witness has cosigned, which may be a little older"
+    )
 
 
 class CheckpointOutput(serializers.ModelSerializer[Checkpoint]):
     """A signed statement of the log's size and root hash."""
 
+    note = serializers.SerializerMethodField(
+        help_text="The signed note (C2SP tlog-checkpoint); the lines of witnesses follow ours (tlog-cosignature)"
+    )
+
     class Meta:
         model = Checkpoint
         fields = ("size", "at", "note")
+
+    def get_note(self, checkpoint: Checkpoint) -> str:
+        """With every cosignature."""
+        return cosigned_note(checkpoint)
 
 
 class CheckpointView(APIView):
@@ -26,10 +42,12 @@ class CheckpointView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(operation_id="audit_checkpoint", responses=CheckpointOutput)
+    @extend_schema(operation_id="audit_checkpoint", parameters=[CheckpointInput], responses=CheckpointOutput)
     def get(self, request: Request) -> Response:
-        """The newest checkpoint as a signed note (C2SP tlog-checkpoint)."""
-        checkpoint = latest_checkpoint()
+        """The newest checkpoint as a signed note, with what witnesses have signed on it."""
+        asked = CheckpointInput(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        checkpoint = latest_cosigned_checkpoint() if asked.validated_data["cosigned"] else latest_checkpoint()
         if checkpoint is None:
             raise Http404
         return Response(CheckpointOutput(checkpoint).data)

@@ -4,8 +4,12 @@ from django.urls import path
 
 from identity_privacy.audit.api.checkpoint import CheckpointView
 from identity_privacy.audit.api.consistency import ConsistencyView
+from identity_privacy.audit.api.cosignatures import CosignaturesView
+from identity_privacy.audit.api.hand_over import HandOverView
 
 urlpatterns = [
     path("audit/checkpoint/", CheckpointView.as_view(), name="audit-checkpoint"),
     path("audit/consistency/", ConsistencyView.as_view(), name="audit-consistency"),
+    path("audit/cosignatures/", CosignaturesView.as_view(), name="audit-cosignatures"),
+    path("audit/hand-over/", HandOverView.as_view(), name="audit-hand-over"),
 ]

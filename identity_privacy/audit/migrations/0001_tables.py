@@ -69,6 +69,7 @@ class Migration(migrations.Migration):
                             ("user", "user"),
                             ("subject", "subject"),
                             ("system", "system"),
+                            ("witness", "witness"),
                             ("service", "service"),
                             ("stranger", "stranger"),
                         ],

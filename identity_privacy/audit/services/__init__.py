@@ -1,7 +1,19 @@
-"""The log's verbs: enter what was done, give entries their place, check the log, hand it over."""
+"""The log's verbs: enter what was done, give entries their place, check the log, hand it over, have it witnessed."""
 
 from identity_privacy.audit.services.checking import check_log
 from identity_privacy.audit.services.entering import record, record_key_event, record_reading, take_over_incidents
 from identity_privacy.audit.services.growing import hand_over, sequence
+from identity_privacy.audit.services.rotating import rotate_checkpoint_key
+from identity_privacy.audit.services.witnessing import accept_cosignature
 
-__all__ = ["check_log", "hand_over", "record", "record_key_event", "record_reading", "sequence", "take_over_incidents"]
+__all__ = [
+    "accept_cosignature",
+    "check_log",
+    "hand_over",
+    "record",
+    "record_key_event",
+    "record_reading",
+    "rotate_checkpoint_key",
+    "sequence",
+    "take_over_incidents",
+]

@@ -1,20 +1,25 @@
-"""`manage.py audit sequence|verify|export|partitions`."""
+"""`manage.py audit sequence|verify|export|partitions|rotate-key|witness|witness-key`."""
 
 import base64
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import timedelta
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
+from identity_privacy.actors import Actor
 from identity_privacy.audit import services
 from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.continuity import WHAT_TO_DO
 from identity_privacy.audit.errors import LogAltered, LogBehind
 from identity_privacy.audit.exporting import export_lines
+from identity_privacy.audit.management import witness
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.partitions import make_partitions
+from identity_privacy.audit.services.rotating import OVERLAP
 from identity_privacy.audit.verification import verify_log
+from identity_privacy.crypto.errors import RootKeyUnavailable, RotationRuns
 from identity_privacy.crypto.signing import current_public_key
 from identity_privacy.crypto.terms import SigningUse
 
@@ -22,7 +27,7 @@ from identity_privacy.crypto.terms import SigningUse
 class Command(BaseCommand):
     """The audit log."""
 
-    help = "Sequence, verify or export the log, or make its partitions ahead."
+    help = "Sequence, verify or export the log, make its partitions ahead, rotate its key, or witness it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """One subcommand each."""
@@ -32,10 +37,22 @@ class Command(BaseCommand):
         commands.add_parser("verify", help="Check every entry, the tree and the signed root")
         export = commands.add_parser("export", help="Write log.jsonl and checkpoint for offline.py")
         export.add_argument("folder", type=Path)
+        rotate = commands.add_parser("rotate-key", help="Give checkpoints a new signing key; the old one signs on")
+        rotate.add_argument(
+            "--overlap-days",
+            type=_days,
+            default=OVERLAP,
+            help=f"how long the old key signs beside the new one (default: {OVERLAP.days}; 0: it is in wrong hands)",
+        )
+        witness.add_arguments(commands)
 
-    def handle(self, *, verb: str, folder: Path | None = None, **_: object) -> None:
+    def handle(self, *, verb: str, folder: Path | None = None, **options: object) -> None:
         """Do the one that was asked for."""
-        if verb == "sequence":
+        if verb in witness.VERBS:
+            witness.run(verb, options, self.stdout, self.stderr)
+        elif verb == "rotate-key":
+            self._rotate_key(options["overlap_days"])
+        elif verb == "sequence":
             self.stdout.write(f"{self._sequenced()} entries were given their place")
         elif verb == "partitions":
             made = make_partitions(Entry._meta.db_table, connection)
@@ -58,6 +75,19 @@ class Command(BaseCommand):
         except LogBehind as behind:
             raise CommandError(f"{behind}. {WHAT_TO_DO}") from None
 
+    def _rotate_key(self, overlap: object) -> None:
+        try:
+            old, new = services.rotate_checkpoint_key(
+                actor=Actor.service("keys"), overlap=overlap if isinstance(overlap, timedelta) else OVERLAP
+            )
+        except (RootKeyUnavailable, RotationRuns) as error:
+            raise CommandError(str(error)) from None
+        keys = [base64.b64encode(key.public_key).decode() for key in (new, old)]
+        self.stdout.write(f"checkpoints are signed by {keys[0]} from now on")
+        if overlap and old.valid_until:
+            self.stdout.write(f"and until {old.valid_until:%d %B %Y, %H:%M} UTC by {keys[1]}, too: until then give the")
+            self.stdout.write("new key to everybody who has the old one, auditors and witnesses")
+
     def _export(self, folder: Path) -> None:
         self._sequenced()
         checkpoint = latest_checkpoint()
@@ -70,3 +100,13 @@ class Command(BaseCommand):
         key = base64.b64encode(current_public_key(SigningUse.CHECKPOINT).public_key).decode()
         self.stdout.write(f"{checkpoint.size} entries in {folder}. An auditor who has the key {key} from you runs")
         self.stdout.write(f"python offline.py log {folder}/log.jsonl {folder}/checkpoint --log-key {key}")
+
+
+def _days(text: str) -> timedelta:
+    try:
+        overlap = timedelta(days=int(text))
+    except (ValueError, OverflowError):
+        raise ArgumentTypeError("a whole number of days") from None
+    if not timedelta(0) <= overlap <= timedelta(days=3_650):
+        raise ArgumentTypeError("a number of days from 0 to 3650")
+    return overlap
