@@ -3,21 +3,21 @@
     {"certificate": {…}, "signature": {"algorithm": "Ed25519", "key_id": …, "public_key": base64, "value": base64}}
 
 The signature is over the canonical JSON (RFC 8785) of the member `certificate`. Inside, every audit entry about the
-request stands with its inclusion proof under one signed checkpoint of the log, and every system's answer with the kind
-of its evidence; an answer that the system signed with its own Ed25519 key is there whole, with that key.
+request stands with its inclusion proof under a signed checkpoint of the log (one for each epoch of the log that has
+such entries), and every system's answer with the kind of its evidence; an answer that the system signed with its own
+Ed25519 key is there whole, with that key.
 """
 
 import base64
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Collection
+from uuid import UUID
 
 from dsar.models import SubjectRequest, Task
 from dsar.terms import EvidenceKind, RequestKind
 from identity_privacy import clock
 from identity_privacy.audit.canonical import canonical_json, stamp
 from identity_privacy.audit.checkpoints import signed_by
-from identity_privacy.audit.models import Checkpoint, Entry
-from identity_privacy.audit.proofs import prove_inclusion
+from identity_privacy.audit.proofs import prove_each
 from identity_privacy.crypto.signing import sign
 from identity_privacy.crypto.terms import SigningUse
 from identity_privacy.delivery.models import System
@@ -27,9 +27,12 @@ SUPPLEMENT = "identity-privacy/certificate-supplement/1"
 
 
 def signed_certificate(
-    request: SubjectRequest, entries: Sequence[Entry], checkpoint: Checkpoint, *, is_supplement: bool
+    request: SubjectRequest, entry_ids: Collection[UUID], *, is_supplement: bool
 ) -> dict[str, object]:
-    """The certificate of an answered request, or its supplement after the re-check; inside a Reading of the person."""
+    """The certificate of an answered request, or its supplement after the re-check; inside a Reading of the person.
+
+    Raises: NotYetSequenced, while no checkpoint covers one of the entries.
+    """
     tasks = list(Task.objects.filter(request=request).order_by("position"))
     systems = System.objects.filter(controller=request.controller)
     keys = {str(system.id): system.public_key for system in systems}
@@ -50,11 +53,14 @@ def signed_certificate(
             "keys_backup_ends_on": request.keys_backup_ends_on.isoformat() if request.keys_backup_ends_on else None,
         },
         "systems": [_system(request, task, keys.get(str(task.system_id), "")) for task in tasks],
-        "log": {
-            "checkpoint": checkpoint.note,
-            "public_key": base64.b64encode(signed_by(checkpoint).public_key).decode(),
-            "entries": [_proof(entry, checkpoint) for entry in entries],
-        },
+        "logs": [
+            {
+                "checkpoint": checkpoint.note,
+                "public_key": base64.b64encode(signed_by(checkpoint).public_key).decode(),
+                "entries": [{"entry": proof.entry, "index": proof.index, "hashes": proof.hashes} for proof in proofs],
+            }
+            for checkpoint, proofs in prove_each(entry_ids)
+        ],
         "issued_at": stamp(clock.now()),
     }
     made = sign(SigningUse.CERTIFICATE, canonical_json(content))
@@ -97,9 +103,3 @@ def _evidence(request: SubjectRequest, kind: str, evidence: object, public_key: 
     if kind == EvidenceKind.PARTNER_ED25519 and request.kind == RequestKind.ERASURE:
         told |= {"headers": evidence["headers"], "body": evidence["body"], "public_key": public_key}
     return told
-
-
-def _proof(entry: Entry, checkpoint: Checkpoint) -> dict[str, object]:
-    proof = asdict(prove_inclusion(entry.id, checkpoint))
-    del proof["checkpoint"]
-    return proof

@@ -63,6 +63,7 @@ def stated(checkpoint: Checkpoint, by: Iterable[PublicKey]) -> tuple[int, bytes]
     """Size and root in a checkpoint's note, once its signature by one of these keys is verified. Raises: LogAltered."""
     keys = [base64.b64encode(key.public_key).decode() for key in by if key.use is SigningUse.CHECKPOINT]
     try:
-        return offline.read_checkpoint(checkpoint.note, offline.Pinned(keys), origin=log_name(checkpoint.epoch))
+        read = offline.read_checkpoint(checkpoint.note, offline.Pinned(keys), origin=log_name(checkpoint.epoch))
     except offline.Unverified as error:
         raise LogAltered(str(error)) from error
+    return read.size, read.root

@@ -1,7 +1,10 @@
 """Proofs that an entry stands in the log, and that the log only grew (RFC 6962), from the stored tiles."""
 
 import base64
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from uuid import UUID
 
 from identity_privacy.audit.canonical import entry_object
@@ -39,19 +42,48 @@ def prove_inclusion(entry_id: UUID, checkpoint: Checkpoint | None = None) -> Inc
     place = Sequenced.objects.select_related("entry").filter(entry_id=entry_id).first()
     if place is None:
         raise NotYetSequenced(str(entry_id))
-    checkpoint = checkpoint or latest_checkpoint(place.epoch)
-    if checkpoint is None or place.epoch != checkpoint.epoch or place.index >= checkpoint.size:
-        raise NotYetSequenced(str(entry_id))
-    hashes = inclusion_proof(place.index, checkpoint.size, TileReader(place.epoch))
-    return InclusionProof(
-        entry=entry_object(place.entry), index=place.index, hashes=_encoded(hashes), checkpoint=checkpoint.note
-    )
+    return _proof(place, checkpoint or latest_checkpoint(place.epoch), TileReader(place.epoch))
+
+
+def prove_each(entry_ids: Collection[UUID]) -> list[tuple[Checkpoint, list[InclusionProof]]]:
+    """The proofs of several entries in the log's order, under the newest checkpoint of each epoch that has some.
+
+    Raises: NotYetSequenced, while one of them has no place.
+    """
+    places = list(Sequenced.objects.select_related("entry").filter(entry_id__in=entry_ids).order_by("epoch", "index"))
+    if missing := set(entry_ids) - {place.entry_id for place in places}:
+        raise NotYetSequenced(str(min(missing)))
+    proven = []
+    for epoch, placed in groupby(places, key=lambda place: place.epoch):
+        checkpoint, node = latest_checkpoint(epoch), TileReader(epoch)
+        proofs = [_proof(place, checkpoint, node) for place in placed]
+        if checkpoint is not None:
+            proven.append((checkpoint, proofs))
+    return proven
 
 
 def prove_consistency(epoch: int, old: int, new: int) -> ConsistencyProof:
     """The proof that an epoch only grew from `old` entries to `new`, of which a checkpoint states no fewer."""
-    return ConsistencyProof(old=old, new=new, hashes=_encoded(consistency_proof(old, new, TileReader(epoch))))
+    hashes = TileReader(epoch).ahead(partial(consistency_proof, old, new))
+    return ConsistencyProof(old=old, new=new, hashes=encoded(hashes))
 
 
-def _encoded(hashes: list[bytes]) -> list[str]:
+def inclusion_hashes(index: int, size: int, node: TileReader) -> list[str]:
+    """The hashes of an inclusion proof, in base64."""
+    return encoded(node.ahead(partial(inclusion_proof, index, size)))
+
+
+def encoded(hashes: list[bytes]) -> list[str]:
+    """Hashes in base64."""
     return [base64.b64encode(part).decode() for part in hashes]
+
+
+def _proof(place: Sequenced, checkpoint: Checkpoint | None, node: TileReader) -> InclusionProof:
+    if checkpoint is None or place.epoch != checkpoint.epoch or place.index >= checkpoint.size:
+        raise NotYetSequenced(str(place.entry_id))
+    return InclusionProof(
+        entry=entry_object(place.entry),
+        index=place.index,
+        hashes=inclusion_hashes(place.index, checkpoint.size, node),
+        checkpoint=checkpoint.note,
+    )

@@ -1,40 +1,76 @@
 """The tree's hashes as stored tiles of 256, so that a proof reads a handful of rows (after C2SP tlog-tiles)."""
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache, reduce
+from operator import or_
+from typing import Final, TypeVar
 
-from identity_privacy.audit.merkle import node_hash
+from django.db.models import Q
+
+from identity_privacy.audit.errors import LogAltered
+from identity_privacy.audit.merkle import NodeHash
 from identity_privacy.audit.models import Tile
+from identity_privacy.audit.offline import node_hash
 
-HEIGHT = 8
-WIDTH = 1 << HEIGHT
-HASH_BYTES = 32
+HEIGHT: Final = 8
+WIDTH: Final = 1 << HEIGHT
+HASH_BYTES: Final = 32
+# Of 8 KiB each, and of 32 bytes: proofs of one entry after the other need the same ones again.
+MOST_TILES: Final = 64
+MOST_NODES: Final = 4096
+
+T = TypeVar("T")
 
 
 class TileReader:
-    """Gives the hash of any full node of one epoch's stored tree, reading each tile once."""
+    """Gives the hash of any full node of one epoch's stored tree; it keeps what it read last.
+
+    Raises: LogAltered, where a tile is missing.
+    """
 
     def __init__(self, epoch: int) -> None:
         self._epoch = epoch
-        self._tiles: dict[tuple[int, int], bytes] = {}
+        self._tiles: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._inner = lru_cache(MOST_NODES)(lambda level, index: node_hash(*self._below(level, index)))
 
     def __call__(self, level: int, index: int) -> bytes:
         """The hash of node `(level, index)`; see `merkle.NodeHash`."""
         tile_level, above = divmod(level, HEIGHT)
-        first = index << above
-        tile = self._tile(tile_level, first // WIDTH)
-        start = first % WIDTH
-        hashes = [tile[at * HASH_BYTES : (at + 1) * HASH_BYTES] for at in range(start, start + (1 << above))]
-        while len(hashes) > 1:
-            hashes = [node_hash(hashes[at], hashes[at + 1]) for at in range(0, len(hashes), 2)]
-        return hashes[0]
-
-    def _tile(self, level: int, index: int) -> bytes:
-        place = (level, index)
+        if above:
+            return self._inner(level, index)
+        place, at = (tile_level, index // WIDTH), index % WIDTH * HASH_BYTES
         if place not in self._tiles:
-            self._tiles[place] = bytes(
-                Tile.objects.values_list("hashes", flat=True).get(epoch=self._epoch, level=level, index=index)
-            )
-        return self._tiles[place]
+            self._read([place])
+        self._tiles.move_to_end(place)
+        return self._tiles[place][at : at + HASH_BYTES]
+
+    def ahead(self, work: Callable[[NodeHash], T]) -> T:
+        """Do what asks for nodes, after one query for all tiles in which they stand."""
+        places: set[tuple[int, int]] = set()
+
+        def note(level: int, index: int) -> bytes:
+            tile_level, above = divmod(level, HEIGHT)
+            places.add((tile_level, (index << above) // WIDTH))
+            return b""
+
+        work(note)
+        self._read([place for place in places if place not in self._tiles])
+        return work(self)
+
+    def _below(self, level: int, index: int) -> tuple[bytes, bytes]:
+        return self(level - 1, 2 * index), self(level - 1, 2 * index + 1)
+
+    def _read(self, places: Collection[tuple[int, int]]) -> None:
+        if not places:
+            return
+        asked = reduce(or_, (Q(level=level, index=index) for level, index in places))
+        found = Tile.objects.filter(asked, epoch=self._epoch).values_list("level", "index", "hashes")
+        self._tiles |= {(level, index): bytes(hashes) for level, index, hashes in found}
+        if missing := [place for place in places if place not in self._tiles]:
+            raise LogAltered(f"tile {missing[0]} of epoch {self._epoch}'s tree is missing")
+        while len(self._tiles) > MOST_TILES:
+            self._tiles.popitem(last=False)
 
 
 def append(epoch: int, size: int, leaf_hashes: Sequence[bytes]) -> None:
@@ -55,11 +91,12 @@ def append(epoch: int, size: int, leaf_hashes: Sequence[bytes]) -> None:
             update_fields=["hashes"],
             batch_size=500,
         )
-        hashes = [_tile_root(piece) for piece in pieces if len(piece) == step]
+        hashes = [tile_root(piece) for piece in pieces if len(piece) == step]
         level, start = level + 1, index
 
 
-def _tile_root(tile: bytes) -> bytes:
+def tile_root(tile: bytes) -> bytes:
+    """The hash of the node above a full tile."""
     hashes = [tile[at : at + HASH_BYTES] for at in range(0, len(tile), HASH_BYTES)]
     while len(hashes) > 1:
         hashes = [node_hash(hashes[at], hashes[at + 1]) for at in range(0, len(hashes), 2)]

@@ -7,8 +7,9 @@ from django.db.models import Max
 from identity_privacy.audit.canonical import entry_bytes
 from identity_privacy.audit.checkpoints import latest_checkpoint, log_name, stated
 from identity_privacy.audit.errors import LogAltered
-from identity_privacy.audit.merkle import leaf_hash, root
+from identity_privacy.audit.merkle import root
 from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
+from identity_privacy.audit.offline import leaf_hash
 from identity_privacy.audit.tiles import TileReader
 from identity_privacy.crypto.signing import public_keys
 

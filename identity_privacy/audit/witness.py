@@ -38,7 +38,6 @@ from identity_privacy.audit.cosignature import (
     cosigning_key,
     parsed_note,
 )
-from identity_privacy.audit.merkle import is_consistent
 from identity_privacy.http import AddressRefused, Answer, Client, NoAnswer, Policy, check_url
 
 # Asks the log at a path below its API, by POST where there is a body. Raises: LogUnavailable.
@@ -155,7 +154,7 @@ class Witness:
         if note.size < last.size:
             raise LogRefused(f"the log went back: {last.size} entries were cosigned, and it shows {note.size}")
         proof = self._growth(last.size, note.size) if note.size > last.size else []
-        if not is_consistent(last.size, note.size, last.root, note.root, proof):
+        if not offline.is_consistent(last.size, note.size, last.root, note.root, proof):
             raise LogRefused(
                 f"the log was forked: the {last.size} entries that were cosigned are not the beginning of the "
                 f"{note.size} that it shows"

@@ -37,7 +37,7 @@ def test_a_witness_hands_in_its_signature_and_anybody_reads_it(anybody: Client, 
     note = anybody.get(CHECKPOINT).json()["note"]
     assert note == cosigned(checkpoint)
     assert parsed_note(note).cosigned_by(WITNESS.verifier)
-    assert offline.read_checkpoint(note, offline.Pinned([log_key()]), origin=ORIGIN)[0] == checkpoint.size
+    assert offline.read_checkpoint(note, offline.Pinned([log_key()]), origin=ORIGIN).size == checkpoint.size
 
 
 def test_the_newest_cosigned_checkpoint_can_be_asked_for(anybody: Client, stage: Cast) -> None:

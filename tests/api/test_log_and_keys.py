@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.test import Client
 
 from identity_privacy.audit.checkpoints import latest_checkpoint
-from identity_privacy.audit.merkle import is_consistent
 from identity_privacy.audit.models import Entry
+from identity_privacy.audit.offline import is_consistent
 from identity_privacy.audit.services import sequence
 from identity_privacy.crypto.signing import sign
 from identity_privacy.crypto.terms import SigningUse

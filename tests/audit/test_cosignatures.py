@@ -172,7 +172,8 @@ def test_the_note_is_given_out_with_every_cosignature() -> None:
     assert latest_cosigned_checkpoint() == checkpoint
     note = parsed_note(cosigned_note(checkpoint))
     assert all(note.cosigned_by(key.verifier) for key in (WITNESS, OTHER))
-    assert offline.read_checkpoint(cosigned_note(checkpoint), _pinned(), origin=ORIGIN) == (3, bytes(checkpoint.root))
+    read = offline.read_checkpoint(cosigned_note(checkpoint), _pinned(), origin=ORIGIN)
+    assert (read.size, read.root) == (3, bytes(checkpoint.root))
 
 
 def test_the_newest_cosigned_checkpoint_is_remembered_beside_the_keys() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from identity_privacy import clock
-from identity_privacy.audit import merkle, offline, services
+from identity_privacy.audit import offline, services
 from identity_privacy.audit.canonical import canonical_json
 from identity_privacy.audit.continuity import refuse_unless_continued
 from identity_privacy.audit.cosignature import parsed_note
@@ -228,7 +228,7 @@ def proven(first: dict[str, object], *, name: str = EPOCH_2, index: int = 0) -> 
     """What a log answers that has two entries, this one at `index`, and signs that with our key."""
     leaves = [offline.leaf_hash(b"another"), offline.leaf_hash(b"another")]
     leaves[index] = offline.leaf_hash(canonical_json(first))
-    note = signed_checkpoint(name, 2, merkle.node_hash(*leaves))
+    note = signed_checkpoint(name, 2, offline.node_hash(*leaves))
     return {"entry": first, "index": index, "hashes": [b64encode(leaves[1 - index]).decode()], "checkpoint": note}
 
 

@@ -23,11 +23,13 @@ from identity_privacy import clock
 from identity_privacy.audit import offline
 from identity_privacy.audit.canonical import canonical_json
 from identity_privacy.audit.checkpoints import latest_checkpoint, signed_by
+from identity_privacy.audit.services import sequence
 from identity_privacy.crypto.models import SigningKey
 from identity_privacy.crypto.signing import current_public_key
 from identity_privacy.crypto.terms import SigningUse
 from identity_privacy.delivery import webhooks
 from identity_privacy.delivery.models import System
+from tests.audit.epochs import open_next_epoch
 from tests.cast import ALICE_EMAIL, Cast
 from tests.dsar.world import actions, again, answered, reading, report, report_all, result_of, signed, task_of
 from tests.factories import make_request
@@ -135,7 +137,7 @@ def test_it_says_what_each_place_did_and_on_what_that_rests(certificate: Documen
 
 
 def test_every_step_of_the_request_stands_in_it_with_its_proof(erasure: SubjectRequest, certificate: Document) -> None:
-    proofs = part(certificate, "certificate", "log")["entries"]
+    proofs = part(certificate, "certificate", "logs", 0)["entries"]
     assert isinstance(proofs, list)
     assert [proof["entry"]["action"] for proof in proofs] == actions(erasure)[:-1], "all but its own issue"
     assert actions(erasure)[-1] == "certificate.issued"
@@ -228,6 +230,22 @@ def test_the_recheck_adds_a_supplement_that_verifies_too(cast: Cast, erasure: Su
     assert is_verified(supplement, tmp_path)
     assert part(supplement, "certificate")["format"] == "identity-privacy/certificate-supplement/1"
     assert certificate_of(erasure) == first, "what was handed out stays as it was"
+
+
+def test_entries_from_before_and_after_a_restore_are_all_proven(cast: Cast, tmp_path: Path) -> None:
+    request = make_request(cast.lindwerk, cast.alice, RequestKind.ERASURE)
+    sequence()
+    open_next_epoch()
+    carry_out(request_id=request.id)
+    report_all(request)
+    answer_due()
+    certificate = certificate_of(request)
+    logs = part(certificate, "certificate")["logs"]
+    assert isinstance(logs, list)
+    origins = [log["checkpoint"].partition("\n")[0] for log in logs]
+    assert origins == ["identity-privacy.example/log", "identity-privacy.example/log/epoch-2"]
+    assert [proof["entry"]["action"] for log in logs for proof in log["entries"]] == actions(request)[:-1]
+    assert is_verified(certificate, tmp_path)
 
 
 def test_one_that_the_recheck_overtook_is_still_issued(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,11 @@ def takes_the_first_answer_for_the_recheck(content: Document) -> None:
 
 
 def leaves_out_every_entry(content: Document) -> None:
-    part(content, "log")["entries"] = []
+    part(content, "logs", 0)["entries"] = []
+
+
+def names_no_log(content: Document) -> None:
+    content["logs"] = []
 
 
 def is_about_another_request(content: Document) -> None:
@@ -65,7 +69,7 @@ def is_about_another_request(content: Document) -> None:
 
 
 def names_another_log(content: Document) -> None:
-    log = part(content, "log")
+    log = part(content, "logs", 0)
     log["checkpoint"] = str(log["checkpoint"]).replace("identity-privacy.example/log", "another.example/log")
 
 
@@ -80,6 +84,7 @@ def is_of_an_unknown_form(content: Document) -> None:
         takes_an_answer_about_another_task,
         takes_the_first_answer_for_the_recheck,
         leaves_out_every_entry,
+        names_no_log,
         is_about_another_request,
         names_another_log,
         is_of_an_unknown_form,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from identity_privacy.audit.offline import root_of
+from identity_privacy.audit.offline import Tree
 from tests.faults.house import House, house, wait_until
 from tests.servers import databases
 
@@ -47,7 +47,7 @@ def test_killed_writers_and_sequencers_lose_no_committed_entry(
         assert f"{committed} entries: nothing was changed" in service.run("manage.py", "audit", "verify")
         leaves = [leaf for (leaf,) in service.ask(LEAVES) if isinstance(leaf, bytes)]
         for size, root in service.ask("SELECT size, root FROM audit_checkpoint"):
-            assert root_of(iter(leaves[: int(str(size))]))[1] == root, "each checkpoint is of the beginning of the log"
+            assert Tree(leaves[: int(str(size))]).root() == root, "each checkpoint is of the beginning of the log"
         checkpoints = ask(service, CHECKPOINTS)
     with capsys.disabled():
         sys.stdout.write(f"\nkills {KILLS + len(running)}, entries {committed}, lost 0, checkpoints {checkpoints}\n")

@@ -8,8 +8,8 @@ from identity_privacy import clock
 from identity_privacy.actors import Actor
 from identity_privacy.audit.canonical import entry_bytes
 from identity_privacy.audit.inserting import insert_entry
-from identity_privacy.audit.merkle import leaf_hash
 from identity_privacy.audit.models import Entry
+from identity_privacy.audit.offline import leaf_hash
 from identity_privacy.audit.origin import current_origin
 from identity_privacy.crypto.events import KeyEvent
 from identity_privacy.crypto.models import Incident
