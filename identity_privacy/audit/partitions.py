@@ -59,6 +59,11 @@ class Quarter:
         return f"{self.year}q{self.number}"
 
 
+def this_quarter() -> Quarter:
+    """The quarter of an id that is made now: ids take the machine's time, which a demonstration does not move."""
+    return Quarter.of(clock.machine_now().date())
+
+
 def first_id_on(day: date) -> UUID:
     """The smallest id that a row of this day, in UTC, can have. Source: RFC 9562 section 5.7 (UUIDv7)."""
     milliseconds = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
@@ -100,7 +105,7 @@ def make_partitions(table: str, connection: BaseDatabaseWrapper) -> list[Quarter
     with connection.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = %s)", [f"{table}_append_only"])
         is_append_only = cursor.fetchone()[0]
-        for quarter in Quarter.of(clock.now().date()).following(AHEAD):
+        for quarter in this_quarter().following(AHEAD):
             bounds = [str(first_id_on(day)) for day in (quarter.begins_on, quarter.ends_before)]
             # A table of ours; the bounds are values.
             is_free = f"SELECT NOT EXISTS (SELECT FROM {table}_default WHERE id >= %s AND id < %s)"  # noqa: S608
@@ -123,7 +128,7 @@ def check_partitions(*, databases: Iterable[str] | None = None, **_: object) -> 
     table = "audit_entry"
     if table not in connection.introspection.table_names():
         return []
-    ahead = Quarter.of(clock.now().date()).following(TOO_FEW)
+    ahead = this_quarter().following(TOO_FEW)
     with connection.cursor() as cursor:
         for quarter in ahead:
             cursor.execute("SELECT to_regclass(%s) IS NULL", [f"{table}_{quarter}"])
