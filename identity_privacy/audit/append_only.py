@@ -13,14 +13,14 @@ _tables: set[str] = set()
 
 
 def append_only(table: str) -> RunPython:
-    """A migration operation: UPDATE, DELETE and (PostgreSQL) TRUNCATE on `table` fail, for every role.
+    """A migration operation: UPDATE, DELETE, TRUNCATE (PostgreSQL) and REPLACE (SQLite) on `table` fail for every role.
 
     On PostgreSQL also where it is a partitioned table, on each of its partitions.
     """
 
     def add(_apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
         for relation in _relations(table, editor.connection):
-            for statement in refusing_change(relation, editor.connection.vendor):
+            for statement in refusing_change(relation, editor.connection):
                 editor.execute(statement, params=None)  # no parameters: a % in the text is only a %
 
     def drop(_apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
@@ -65,13 +65,18 @@ def check_append_only(*, databases: Iterable[str] | None = None, **_: object) ->
     ]
 
 
-def refusing_change(relation: str, vendor: str) -> list[str]:
+def refusing_change(relation: str, connection: BaseDatabaseWrapper) -> list[str]:
     """The statements after which a table, or one partition of it, refuses to be changed."""
-    if vendor == "sqlite":
+    if connection.vendor == "sqlite":
+        # REPLACE deletes the rows in its way, and fires the trigger of DELETE only where `recursive_triggers` is on,
+        # which each connection says for itself. So a row is refused where there is one that it would replace.
+        is_there = f"EXISTS (SELECT 1 FROM {relation} WHERE {_has_a_key_of_the_new(relation, connection)})"  # noqa: S608  # ours
+        events = {"update": "UPDATE", "delete": "DELETE", "replace": "INSERT"}
         return [
-            f"CREATE TRIGGER {relation}_no_{verb.lower()} BEFORE {verb} ON {relation} "
+            f"CREATE TRIGGER {relation}_no_{change} BEFORE {event} ON {relation} "
+            f"{f'WHEN {is_there} ' if change == 'replace' else ''}"
             f"BEGIN SELECT RAISE(ABORT, '{relation} is append-only'); END"
-            for verb in ("UPDATE", "DELETE")
+            for change, event in events.items()
         ]
     return [
         "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
@@ -82,9 +87,21 @@ def refusing_change(relation: str, vendor: str) -> list[str]:
     ]
 
 
+def _has_a_key_of_the_new(relation: str, connection: BaseDatabaseWrapper) -> str:
+    """On SQLite: the condition that a stored row has a value in common with the new one that only one row can have."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA index_list({relation})")
+        indexes = [name for _, name, is_unique, *_ in cursor.fetchall() if is_unique]
+        keys = [["rowid"]]
+        for index in indexes:
+            cursor.execute(f"PRAGMA index_info({index})")
+            keys.append([f'"{column}"' for _, _, column in cursor.fetchall()])
+    return " OR ".join(f"({' AND '.join(f'{column} = NEW.{column}' for column in key)})" for key in keys)
+
+
 def _triggers(relation: str, vendor: str) -> set[str]:
     if vendor == "sqlite":
-        return {f"{relation}_no_update", f"{relation}_no_delete"}
+        return {f"{relation}_no_{change}" for change in ("update", "delete", "replace")}
     return {f"{relation}_append_only"}
 
 

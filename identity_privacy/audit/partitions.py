@@ -114,7 +114,7 @@ def make_partitions(table: str, connection: BaseDatabaseWrapper) -> list[Quarter
                 continue
             cursor.execute(f"CREATE TABLE {table}_{quarter} PARTITION OF {table} FOR VALUES FROM (%s) TO (%s)", bounds)
             if is_append_only:
-                for statement in refusing_change(f"{table}_{quarter}", "postgresql"):
+                for statement in refusing_change(f"{table}_{quarter}", connection):
                     cursor.execute(statement, None)
             made.append(quarter)
     return made
