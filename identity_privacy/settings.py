@@ -130,6 +130,9 @@ KEK_HOLD_SECONDS = env.int("KEK_HOLD_SECONDS", default=300)
 KEYS_BACKUP_DAYS = env.days("KEYS_BACKUP_DAYS", 30)
 # The name under which this log signs its checkpoints (C2SP tlog-checkpoint).
 AUDIT_LOG_ORIGIN = env.str("AUDIT_LOG_ORIGIN", default="identity-privacy.example/log")
+# For how many days no entry of the log is pruned: claims lapse three years after the end of the year in which they
+# arose (GDPR Art. 5(2), 17(3)(e), 82; for example BGB sections 195, 199(1)).
+AUDIT_KEEP_DAYS = env.days("AUDIT_KEEP_DAYS", 1461)
 
 # --- Sign-in ----------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "access.User"

@@ -5,6 +5,7 @@ Partitions are made ahead, at every `migrate` and by `manage.py audit partitions
 into the default partition and is as safe and as findable there. On SQLite there are none.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -44,6 +45,12 @@ class Quarter:
         for at in range(count):
             years, number = divmod(self.number - 1 + at, 4)
             yield Quarter(self.year + years, number + 1)
+
+    @classmethod
+    def named(cls, text: str) -> "Quarter | None":
+        """The quarter of which this is the name, as `str` gives it; None where it is another name."""
+        found = re.fullmatch(r"([0-9]{4})q([1-4])", text)
+        return cls(int(found[1]), int(found[2])) if found else None
 
     @property
     def begins_on(self) -> date:

@@ -1,6 +1,6 @@
 """The tree's hashes as stored tiles of 256, so that a proof reads a handful of rows (after C2SP tlog-tiles)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from identity_privacy.audit.merkle import node_hash
 from identity_privacy.audit.models import Tile
@@ -35,6 +35,15 @@ class TileReader:
                 Tile.objects.values_list("hashes", flat=True).get(epoch=self._epoch, level=level, index=index)
             )
         return self._tiles[place]
+
+
+def leaf_hashes(epoch: int, start: int, end: int) -> Iterator[bytes]:
+    """The stored leaf hashes of an epoch, from `start` up to `end`, a tile at a time."""
+    tiles = Tile.objects.filter(epoch=epoch, level=0, index__gte=start // WIDTH, index__lte=(end - 1) // WIDTH)
+    for index, hashes in tiles.order_by("index").values_list("index", "hashes").iterator(chunk_size=100):
+        first = index * WIDTH
+        for at in range(max(start, first) - first, min(end, first + WIDTH) - first):
+            yield bytes(hashes[at * HASH_BYTES : (at + 1) * HASH_BYTES])
 
 
 def append(epoch: int, size: int, leaf_hashes: Sequence[bytes]) -> None:

@@ -1,7 +1,8 @@
-"""`manage.py audit sequence|verify|export|partitions`."""
+"""`manage.py audit sequence|verify|export|partitions|prune`."""
 
 import base64
 from argparse import ArgumentParser
+from datetime import date
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
@@ -11,6 +12,7 @@ from identity_privacy.audit import services
 from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.exporting import export_lines
+from identity_privacy.audit.management import prune
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.partitions import make_partitions
 from identity_privacy.audit.verification import verify_log
@@ -21,7 +23,7 @@ from identity_privacy.crypto.terms import SigningUse
 class Command(BaseCommand):
     """The audit log."""
 
-    help = "Sequence, verify or export the log, or make its partitions ahead."
+    help = "Sequence, verify, export or prune the log, or make its partitions ahead."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """One subcommand each."""
@@ -29,10 +31,13 @@ class Command(BaseCommand):
         commands.add_parser("sequence", help="Give new entries their index and sign a checkpoint")
         commands.add_parser("partitions", help="Make the log's partitions ahead; as the role that owns its tables")
         commands.add_parser("verify", help="Check every entry, the tree and the signed root")
+        prune.add_arguments(
+            commands.add_parser("prune", help="Take old entries out for good; as the role that owns the log's tables")
+        )
         export = commands.add_parser("export", help="Write log.jsonl and checkpoint for offline.py")
         export.add_argument("folder", type=Path)
 
-    def handle(self, *, verb: str, folder: Path | None = None, **_: object) -> None:
+    def handle(self, *, verb: str, folder: Path | None = None, **options: object) -> None:
         """Do the one that was asked for."""
         if verb == "sequence":
             self.stdout.write(f"{services.sequence()} entries were given their place")
@@ -41,6 +46,8 @@ class Command(BaseCommand):
             self.stdout.write(f"made: {', '.join(map(str, made)) or 'none, they are all there'}")
         elif verb == "verify":
             self._verify()
+        elif isinstance(before := options.get("before"), date):
+            prune.run(before=before, yes=bool(options["yes"]), stdout=self.stdout)
         elif folder is not None:
             self._export(folder)
 
@@ -58,7 +65,10 @@ class Command(BaseCommand):
             raise CommandError("the log is empty")
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "log.jsonl").open("wb") as file:
-            file.writelines(export_lines(checkpoint))
+            try:
+                file.writelines(export_lines(checkpoint))
+            except LogAltered as error:
+                raise CommandError(f"the log was changed: {error}") from None
         (folder / "checkpoint").write_text(checkpoint.note, encoding="utf-8")
         key = base64.b64encode(current_public_key(SigningUse.CHECKPOINT).public_key).decode()
         self.stdout.write(f"{checkpoint.size} entries in {folder}. An auditor who has the key {key} from you runs")

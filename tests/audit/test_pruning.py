@@ -1,0 +1,420 @@
+"""Old entries can be taken out of the log, by the owner of its tables alone; all that was proven stays proven."""
+
+import io
+import json
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from threading import Event, Thread
+from uuid import UUID
+
+import pytest
+import time_machine
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import DatabaseError, connection, connections, transaction
+from pytest_django import Settings
+
+from dsar.models import SubjectRequest
+from dsar.terms import RequestKind
+from identity_privacy import clock
+from identity_privacy.actors import Actor
+from identity_privacy.audit import offline, removing, services
+from identity_privacy.audit.append_only import check_append_only
+from identity_privacy.audit.canonical import entry_bytes
+from identity_privacy.audit.checkpoints import latest_checkpoint
+from identity_privacy.audit.continuity import hand_overs
+from identity_privacy.audit.errors import LogAltered
+from identity_privacy.audit.merkle import leaf_hash
+from identity_privacy.audit.models import Checkpoint, Entry, Sequenced, Tile
+from identity_privacy.audit.partitions import Quarter, first_id_on, make_partitions
+from identity_privacy.audit.proofs import prove_consistency, prove_inclusion
+from identity_privacy.audit.services import pruning
+from identity_privacy.audit.verification import verify_log
+from identity_privacy.crypto.models import KnownCheckpoint
+from identity_privacy.errors import NotPermitted, Refused
+from tests.conftest import triggers_lifted
+from tests.factories import make_controller, make_person, make_request
+
+pytestmark = pytest.mark.django_db
+
+OLD, LATER = date(2015, 2, 3), date(2016, 5, 6)
+DBA = Actor.service("dba")
+ORDER = count(1)
+
+
+def enter_on(day: date, number: int = 1, **facts: str) -> list[Entry]:
+    """Entries as they were entered on that day: with an id of its time."""
+    entries = []
+    for _ in range(number):
+        entry = Entry(
+            id=UUID(int=first_id_on(day).int + next(ORDER)),
+            at=datetime(day.year, day.month, day.day, tzinfo=UTC),
+            actor_kind="service",
+            actor_id="test",
+            **{"action": "test.done", "target_kind": "thing", "target_id": "1", **facts},
+        )
+        entry.leaf_hash = leaf_hash(entry_bytes(entry))
+        entry.save(force_insert=True)
+        entries.append(entry)
+    return entries
+
+
+@pytest.fixture(autouse=True)
+def partitions_of_old() -> Iterator[None]:
+    """Where there are partitions, those of these years."""
+    with time_machine.travel(datetime(OLD.year, 1, 1, tzinfo=UTC), tick=False):
+        made = make_partitions("audit_entry", connection)
+    yield
+    with connection.cursor() as cursor:
+        for quarter in made:
+            cursor.execute(f"DROP TABLE IF EXISTS audit_entry_{quarter}")
+
+
+def prune(*arguments: object) -> str:
+    out = io.StringIO()
+    call_command("audit", "prune", *map(str, arguments), stdout=out)
+    return out.getvalue()
+
+
+def grown() -> tuple[list[Entry], list[Entry]]:
+    """A log of old and of younger entries over several tiles, with a checkpoint between them."""
+    old = enter_on(OLD, 300)
+    services.sequence()
+    younger = enter_on(LATER, 300)
+    services.sequence()
+    return old, younger
+
+
+def test_what_is_old_goes_and_every_proof_still_holds() -> None:
+    old, younger = grown()
+    before = latest_checkpoint()
+    first = Checkpoint.objects.earliest("size")
+    assert before is not None
+    said = prune("--before", "2015-04-01", "--yes")
+    assert "300 entries before 2015-04-01 are taken out for good: identity-privacy.example/log 0-299" in said
+    assert not Entry.objects.filter(id__in=[entry.id for entry in old]).exists()
+    assert Entry.objects.filter(id__in=[entry.id for entry in younger]).count() == 300
+    assert Sequenced.objects.count() == verify_log() == 601
+    for checkpoint in (before, None):
+        proof = prove_inclusion(younger[7].id, checkpoint)
+        note = checkpoint or latest_checkpoint()
+        assert note is not None
+        hashes = [b64decode(part) for part in proof.hashes]
+        leaf = leaf_hash(entry_bytes(younger[7]))
+        assert offline.root_of_inclusion(leaf, proof.index, note.size, hashes) == bytes(note.root)
+    assert len(prove_consistency(1, first.size, 601).hashes) > 0
+    assert check_append_only(databases=["default"]) == []
+
+
+def test_the_log_itself_says_what_was_pruned() -> None:
+    grown()
+    before = latest_checkpoint()
+    assert before is not None
+    prune("--before", "2015-04-01", "--yes")
+    entry = Entry.objects.get(action="log.pruned")
+    assert (entry.actor_kind, entry.actor_id) == ("service", "dba")
+    assert entry.details["before"] == "2015-04-01"
+    assert (entry.details["count"], entry.details["kept"]) == (300, 0)
+    assert entry.details["places"] == ["identity-privacy.example/log 0-299"]
+    assert entry.details["checkpoints"] == [before.note]
+    assert entry.details["account"]
+    newest = latest_checkpoint()
+    assert newest is not None
+    assert Sequenced.objects.get(entry=entry).index < newest.size
+    assert KnownCheckpoint.objects.get(holder="").size == newest.size
+
+
+def test_a_day_inside_a_quarter_prunes_up_to_its_beginning_and_says_so() -> None:
+    enter_on(date(2015, 3, 31))
+    enter_on(date(2015, 4, 1))
+    said = prune("--before", "2015-06-30", "--yes")
+    assert "before 2015-04-01 (2015-06-30 is inside a quarter" in said
+    assert verify_log() == 3
+    assert Entry.objects.filter(id__lt=first_id_on(date(2016, 1, 1))).count() == 1
+
+
+def test_once_more_prunes_nothing() -> None:
+    grown()
+    prune("--before", "2015-04-01", "--yes")
+    assert "nothing to prune" in prune("--before", "2015-04-01", "--yes")
+    assert Entry.objects.filter(action="log.pruned").count() == 1
+
+
+def test_a_later_pruning_goes_on() -> None:
+    grown()
+    prune("--before", "2015-04-01", "--yes")
+    prune("--before", "2017-01-01", "--yes")
+    assert verify_log() == 602
+    assert list(Entry.objects.order_by("id").values_list("action", flat=True)) == ["log.pruned", "log.pruned"]
+    services.sequence()
+    enter_on(clock.machine_now().date(), 3)
+    assert services.sequence() == 3
+    assert verify_log() == 605
+
+
+def test_what_lies_in_the_default_partition_goes_too() -> None:
+    enter_on(date(2012, 2, 3), 3)  # no quarter was made for it
+    enter_on(OLD, 2)
+    enter_on(LATER)
+    prune("--before", "2015-04-01", "--yes")
+    assert verify_log() == 7
+    assert Entry.objects.count() == 2
+
+
+def test_nothing_younger_than_is_kept_goes(settings: Settings) -> None:
+    settings.AUDIT_KEEP_DAYS = 100
+    today = clock.machine_now().date()
+    enter_on(OLD)
+    with pytest.raises(CommandError, match="AUDIT_KEEP_DAYS is 100"):
+        prune("--before", today - timedelta(days=99), "--yes")
+    assert Entry.objects.count() == 1
+    prune("--before", today - timedelta(days=100), "--yes")
+    assert Entry.objects.count() == 1
+
+
+def test_a_changed_entry_is_not_thrown_away() -> None:
+    old, _ = grown()
+    with triggers_lifted("default"):
+        Entry.objects.filter(id=old[3].id).update(reason="another")
+    with pytest.raises(CommandError, match="nothing was pruned: the log was changed: entry 3 was changed"):
+        prune("--before", "2015-04-01", "--yes")
+    assert Entry.objects.filter(id=old[3].id).exists()
+
+
+def test_an_entry_without_a_place_is_not_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    grown()
+    enter_on(OLD)
+    monkeypatch.setattr(pruning, "sequence", int)
+    monkeypatch.setattr(pruning, "verify_log", int)
+    with pytest.raises(Refused, match="1 entries before 2015-04-01 have no place"):
+        services.prune(date(2015, 4, 1), actor=DBA, account="operator7")
+    assert Entry.objects.filter(id__lt=first_id_on(date(2015, 4, 1))).count() == 301
+
+
+def test_the_hand_over_from_an_older_epoch_is_kept() -> None:
+    enter_on(OLD, 2)
+    enter_on(OLD, action="log.handed_over", target_kind="log")
+    prune("--before", "2015-04-01", "--yes")
+    assert len(hand_overs()) == 1
+    assert verify_log() == 4
+    assert Entry.objects.get(action="log.pruned").details["kept"] == 1
+
+
+def test_entries_of_a_request_whose_certificate_may_yet_be_issued_are_kept() -> None:
+    lindwerk = make_controller()
+    alice = make_person(lindwerk, email="alice@example.org", given_name="Alice")
+    request = make_request(lindwerk, alice, RequestKind.ERASURE)
+    SubjectRequest.objects.filter(id=request.id).update(received_at=datetime(2015, 1, 1, tzinfo=UTC))
+    about = [str(request.id), str(request.tasks.get().id)]
+    for target in about:
+        enter_on(OLD, target_id=target)
+    enter_on(OLD)
+    assert "1 entries before 2015-04-01 are taken out for good" in prune("--before", "2015-04-01", "--yes")
+    old = Entry.objects.filter(id__lt=first_id_on(date(2015, 4, 1)))
+    assert sorted(old.values_list("target_id", flat=True)) == sorted(about)
+    verify_log()
+    SubjectRequest.objects.filter(id=request.id).update(forgotten_at=clock.now())
+    prune("--before", "2015-04-01", "--yes")
+    assert not old.exists()
+    verify_log()
+
+
+# --- What is missing without having been pruned -------------------------------------------------------
+
+
+def test_an_entry_missing_from_after_the_pruned_ones_is_named() -> None:
+    _, younger = grown()
+    prune("--before", "2015-04-01", "--yes")
+    with triggers_lifted("default"):
+        Entry.objects.filter(id=younger[5].id).delete()
+    with pytest.raises(LogAltered, match="entry 305 is missing"):
+        verify_log()
+
+
+def test_a_place_missing_among_the_pruned_ones_is_named() -> None:
+    grown()
+    prune("--before", "2015-04-01", "--yes")
+    with triggers_lifted("default"):
+        Sequenced.objects.filter(index=5).delete()
+    with pytest.raises(LogAltered, match="entry 5 is missing"):
+        verify_log()
+
+
+def test_more_missing_than_were_pruned_is_found() -> None:
+    enter_on(OLD, 2)
+    enter_on(OLD, action="log.handed_over", target_kind="log")
+    prune("--before", "2015-04-01", "--yes")
+    with triggers_lifted("default"):
+        Entry.objects.filter(action="log.handed_over").delete()
+    with pytest.raises(LogAltered, match="1 entries are missing beside"):
+        verify_log()
+
+
+def test_without_its_statement_nothing_was_pruned() -> None:
+    grown()
+    prune("--before", "2015-04-01", "--yes")
+    with triggers_lifted("default"):
+        Entry.objects.filter(action="log.pruned").update(details={})
+    with pytest.raises(LogAltered, match="entry 0 is missing"):
+        verify_log()
+
+
+def test_another_hash_in_the_place_of_a_pruned_entry_is_found() -> None:
+    grown()
+    prune("--before", "2015-04-01", "--yes")
+    tile = Tile.objects.get(level=0, index=0)
+    tile.hashes = bytes(32) + bytes(tile.hashes)[32:]
+    tile.save()
+    with pytest.raises(LogAltered, match="does not lead to the signed root"):
+        verify_log()
+
+
+# --- The export ---------------------------------------------------------------------------------------
+
+
+def test_an_export_holds_the_hashes_of_what_was_pruned(tmp_path: Path) -> None:
+    grown()
+    enter_on(OLD, action="log.handed_over", target_kind="log")
+    prune("--before", "2015-04-01", "--yes")
+    call_command("audit", "export", tmp_path, stdout=io.StringIO())
+    lines = (tmp_path / "log.jsonl").read_bytes().splitlines()
+    bare = [b64decode(line["leaf"]) if list(line := json.loads(raw)) == ["leaf"] else b"" for raw in lines]
+    assert sum(map(bool, bare)) == 300
+    checkpoint = latest_checkpoint()
+    assert checkpoint is not None
+    leaves = (leaf or leaf_hash(raw) for leaf, raw in zip(bare, lines, strict=True))
+    assert offline.root_of(leaves) == (checkpoint.size, bytes(checkpoint.root))
+
+
+def test_an_export_stops_at_an_entry_that_is_missing(tmp_path: Path) -> None:
+    old, _ = grown()
+    with triggers_lifted("default"):
+        Entry.objects.filter(id=old[2].id).delete()
+    with pytest.raises(CommandError, match="entry 2 is missing"):
+        call_command("audit", "export", tmp_path)
+
+
+# --- Nothing half done --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("said", ["no", "", None])
+def test_it_asks(monkeypatch: pytest.MonkeyPatch, said: str | None) -> None:
+    def answer(_: str) -> str:
+        if said is None:
+            raise EOFError
+        return said
+
+    grown()
+    monkeypatch.setattr("builtins.input", answer)
+    with pytest.raises(CommandError, match="nothing was pruned"):
+        prune("--before", "2015-04-01")
+    assert Entry.objects.count() == 600
+    monkeypatch.setattr("builtins.input", lambda _: "prune")
+    prune("--before", "2015-04-01")
+    assert Entry.objects.count() == 301
+
+
+def test_a_pruning_that_would_take_more_than_it_said_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    grown()
+    remove = removing.remove_entries
+    monkeypatch.setattr(pruning, "remove_entries", lambda before, kept: remove(Quarter.of(LATER).ends_before, kept))
+    with pytest.raises(CommandError, match="600 entries would have gone instead of 300"):
+        prune("--before", "2015-04-01", "--yes")
+    assert Entry.objects.count() == 600
+    assert verify_log() == 600
+    assert check_append_only(databases=["default"]) == []
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        Entry.objects.all().delete()
+
+
+class Killed(BaseException):
+    """What ends a process ends it anywhere."""
+
+
+def prune_until_statement(number: int) -> bool:
+    """Prune, but die at this statement inside a transaction; says whether it came so far."""
+    left = iter(range(number))
+
+    def dying(execute: Callable[..., object], *arguments: object) -> object:
+        if connection.in_atomic_block and next(left, None) is None:
+            raise Killed
+        return execute(*arguments)
+
+    with connection.execute_wrapper(dying):
+        try:
+            prune("--before", "2015-04-01", "--yes")
+        except Killed:
+            return True
+    return False
+
+
+@pytest.mark.django_db(transaction=True)
+def test_killed_at_any_statement_it_has_done_all_or_nothing() -> None:
+    enter_on(date(2012, 2, 3), 2)
+    enter_on(OLD, 3)
+    enter_on(OLD, action="log.handed_over", target_kind="log")
+    services.sequence()
+    for number in count(1):
+        was_killed = prune_until_statement(number)
+        is_done = Entry.objects.filter(action="log.pruned").exists()
+        assert Entry.objects.count() == (2 if is_done else 6)
+        assert verify_log() == (7 if is_done else 6)
+        assert check_append_only(databases=["default"]) == []
+        if is_done:
+            break
+    assert number > 20
+    assert was_killed or services.sequence() == 0
+
+
+def hold_the_log(begun: Event, done: Event) -> None:
+    """Somebody else's transaction that has entered something and goes on."""
+    try:
+        with transaction.atomic():
+            services.record(actor=DBA, action="test.done", target=("thing", "1"), controller_id=None)
+            begun.set()
+            done.wait(30)
+    finally:
+        connections.close_all()
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.django_db(transaction=True)
+def test_it_lets_others_go_first_and_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    enter_on(OLD, 3)
+    begun, done = Event(), Event()
+    other = Thread(target=hold_the_log, args=(begun, done))
+
+    def let_go(_: float) -> None:
+        done.set()
+        other.join()
+
+    other.start()
+    try:
+        assert begun.wait(30)
+        monkeypatch.setattr(removing, "PATIENCE", "50ms")
+        monkeypatch.setattr(pruning, "PAUSE_SECONDS", 0.0)
+        with pytest.raises(CommandError, match="nothing was pruned: others' transactions"):
+            prune("--before", "2015-04-01", "--yes")
+        assert verify_log() == Entry.objects.count() == 3
+        monkeypatch.setattr("time.sleep", let_go)  # before the second try
+        prune("--before", "2015-04-01", "--yes")
+    finally:
+        done.set()
+        other.join()
+    services.sequence()
+    assert verify_log() == 5
+    assert Entry.objects.count() == 2
+
+
+def test_whoever_is_not_the_owner_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise NotPermitted("the role of DATABASE_URL does not own audit_entry")
+
+    enter_on(OLD)
+    monkeypatch.setattr(pruning, "refuse_unless_owner", refuse)
+    with pytest.raises(CommandError, match="database-roles"):
+        prune("--before", "2015-04-01", "--yes")
+    assert Entry.objects.count() == 1
