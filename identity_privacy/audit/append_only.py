@@ -1,15 +1,25 @@
 """Tables that the database itself refuses to change: the migration operation, and the names a check looks for."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from django.apps.registry import Apps
+from django.conf import settings
 from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as Advice
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import RunPython
 
 _tables: set[str] = set()
+# A superuser has every role.
+_CHANGEABLE: Final = """
+    SELECT oid::regclass::text FROM pg_class WHERE oid::regclass::text = ANY(%s) AND relkind IN ('r', 'p') AND (
+        pg_has_role(relowner, 'USAGE') OR has_any_column_privilege(oid, 'UPDATE')
+        OR has_table_privilege(oid, 'DELETE, TRUNCATE, TRIGGER')
+    ) ORDER BY 1
+"""
 
 
 def append_only(table: str) -> RunPython:
@@ -62,6 +72,25 @@ def check_append_only(*, databases: Iterable[str] | None = None, **_: object) ->
             id="identity_privacy.E101",
         )
         for table in changeable
+    ]
+
+
+def check_role(*, databases: Iterable[str] | None = None, **_: object) -> list[CheckMessage]:
+    """W102: in production, a role that could change what is append-only; not at `migrate`, which the owner runs."""
+    connection = connections["default"]
+    if not settings.PRODUCTION or connection.vendor != "postgresql" or not {"default", "keys"} <= set(databases or ()):
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_CHANGEABLE, [sorted(_tables)])
+        changeable = [row[0] for row in cursor.fetchall()]
+    if not changeable:
+        return []
+    return [
+        Advice(
+            f"the role of DATABASE_URL is a superuser, or owns or may change {', '.join(changeable)}",
+            hint="Let the service run as a role that cannot lift the triggers: docs/howto/database-roles.md.",
+            id="identity_privacy.W102",
+        )
     ]
 
 
