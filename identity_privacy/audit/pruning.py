@@ -19,8 +19,8 @@ from identity_privacy import clock
 from identity_privacy.audit.canonical import canonical_json, entry_bytes
 from identity_privacy.audit.checkpoints import log_name
 from identity_privacy.audit.errors import LogAltered
-from identity_privacy.audit.merkle import leaf_hash
 from identity_privacy.audit.models import Entry, Sequenced
+from identity_privacy.audit.offline import leaf_hash
 from identity_privacy.audit.partitions import Quarter, first_id_on
 from identity_privacy.audit.tiles import TileReader, leaf_hashes
 from identity_privacy.errors import Refused
@@ -97,10 +97,14 @@ def refuse_more_than_pruned() -> None:
     bound = _pruned_before()
     places, entries = Sequenced.objects.filter(entry_id__lt=bound), Entry.objects.filter(id__lt=bound)
     missing = places.count() - entries.count()
-    # Read last: whatever was pruned meanwhile is in it.
-    pruned = sum(count for _, count in _stated())
+    pruned = pruned_count()  # read last: whatever was pruned meanwhile is in it
     if missing > pruned:
         raise LogAltered(f"{missing - pruned} entries are missing beside those that were pruned")
+
+
+def pruned_count() -> int:
+    """How many entries were pruned, as the log states."""
+    return sum(count for _, count in _stated())
 
 
 def pruned_leaves(epoch: int, start: int, end: int) -> Iterator[bytes]:

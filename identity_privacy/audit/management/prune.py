@@ -9,9 +9,9 @@ from django.core.management.base import CommandError, OutputWrapper
 
 from identity_privacy.actors import Actor
 from identity_privacy.audit import services
-from identity_privacy.audit.errors import LogAltered, LogBehind
+from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.pruning import Pruning, plan_pruning
-from identity_privacy.errors import NotPermitted, Refused
+from identity_privacy.errors import NotPermitted, ServiceError
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -39,10 +39,8 @@ def run(*, before: date, yes: bool, stdout: OutputWrapper) -> None:
         raise CommandError(f"{error}: set it to the role that does, see docs/howto/database-roles.md") from None
     except LogAltered as error:
         raise CommandError(f"nothing was pruned: the log was changed: {error}") from None
-    except LogBehind as error:
-        raise CommandError(f"nothing was pruned: the log is behind: {error}") from None
-    except Refused as error:
-        raise CommandError(str(error)) from None
+    except ServiceError as error:
+        raise CommandError(f"nothing was pruned: {error}") from None
     stdout.write(f"{pruned.count:,} entries were pruned; their leaf hashes stay, and all proofs hold")
 
 

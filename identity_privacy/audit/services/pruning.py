@@ -46,7 +46,7 @@ def prune(day: date, *, actor: Actor, account: str) -> Pruning:
             if checkpoint := latest_checkpoint():
                 keep(SERVICE, checkpoint)
             return pruning
-    raise Refused("nothing was pruned: others' transactions, a backup or an export, hold the log")
+    raise Refused("others' transactions, a backup or an export, hold the log; run it again")
 
 
 # Durable: the statement, its checkpoint and the rows go together, or nothing does.
@@ -76,5 +76,5 @@ def _prune(day: date, actor: Actor, account: str) -> Pruning:
     while place_batch():
         pass
     if (removed := remove_entries(pruning.before, pruning.kept)) != pruning.count:
-        raise Refused(f"nothing was pruned: {removed} entries would have gone instead of {pruning.count}; run it again")
+        raise Refused(f"{removed} entries would have gone instead of {pruning.count}; run it again")
     return pruning

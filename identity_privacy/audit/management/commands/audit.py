@@ -15,6 +15,7 @@ from identity_privacy.audit.exporting import export_lines
 from identity_privacy.audit.management import prune
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.partitions import make_partitions
+from identity_privacy.audit.pruning import pruned_count
 from identity_privacy.audit.verification import verify_log
 from identity_privacy.crypto.signing import current_public_key
 from identity_privacy.crypto.terms import SigningUse
@@ -56,7 +57,8 @@ class Command(BaseCommand):
             size = verify_log()
         except LogAltered as error:
             raise CommandError(f"the log was changed: {error}") from None
-        self.stdout.write(f"{size} entries: nothing was changed, added, removed or moved")
+        pruned = f"; {count} of them were pruned, and their hashes are right" if (count := pruned_count()) else ""
+        self.stdout.write(f"{size} entries: nothing was changed, added, removed or moved{pruned}")
 
     def _export(self, folder: Path) -> None:
         services.sequence()
