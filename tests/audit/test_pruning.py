@@ -261,12 +261,25 @@ def test_more_missing_than_were_pruned_is_found() -> None:
         verify_log()
 
 
-def test_without_its_statement_nothing_was_pruned() -> None:
+@pytest.mark.parametrize("details", [{}, {"before": "2017-01-01", "count": 600}])
+def test_a_statement_that_was_changed_states_nothing(details: dict[str, str | int]) -> None:
     grown()
     prune("--before", "2015-04-01", "--yes")
     with triggers_lifted("default"):
-        Entry.objects.filter(action="log.pruned").update(details={})
+        Entry.objects.filter(action="log.pruned").update(details=details)
     with pytest.raises(LogAltered, match="entry 0 is missing"):
+        verify_log()
+
+
+@pytest.mark.parametrize("details", [{}, {"before": "soon", "count": 9}, {"before": "2999-01-01", "count": 9}])
+def test_a_statement_that_no_pruning_makes_excuses_nothing(details: dict[str, str | int]) -> None:
+    services.record(actor=DBA, action="log.pruned", target=("log", "1"), controller_id=None, details=details)
+    services.record(actor=DBA, action="test.done", target=("thing", "1"), controller_id=None)
+    services.sequence()
+    assert verify_log() == 2
+    with triggers_lifted("default"):
+        Entry.objects.filter(action="test.done").delete()
+    with pytest.raises(LogAltered, match="entry 1 is missing"):
         verify_log()
 
 
