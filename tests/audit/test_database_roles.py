@@ -8,10 +8,9 @@ import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Final
-from uuid import UUID
 
 import psycopg
 import pytest
@@ -25,13 +24,12 @@ from dsar.terms import RequestKind, RequestState
 from identity_privacy.actors import Actor
 from identity_privacy.audit import services
 from identity_privacy.audit.append_only import check_append_only, check_role
-from identity_privacy.audit.canonical import entry_bytes
-from identity_privacy.audit.merkle import leaf_hash
 from identity_privacy.audit.models import Entry, Sequenced
-from identity_privacy.audit.partitions import Quarter, first_id_on, this_quarter
+from identity_privacy.audit.partitions import this_quarter
 from identity_privacy.audit.verification import verify_log
 from identity_privacy.crypto.destruction import check_tables_owner
 from tests import cast as stage
+from tests.audit.aged import OLD, enter_on
 from tests.dsar.world import again, answered
 
 pytestmark = pytest.mark.only_on("postgresql")
@@ -107,21 +105,6 @@ def roles(django_db_blocker: DjangoDbBlocker) -> Iterator[Roles]:
 def app(roles: Roles) -> Iterator[Roles]:
     with roles.working_as("privacy_app"):
         yield roles
-
-
-def enter_in(quarter: Quarter) -> Entry:
-    entry = Entry(
-        id=UUID(int=first_id_on(quarter.begins_on).int + secrets.randbits(72)),
-        at=datetime(quarter.year, 1, 1, tzinfo=UTC),
-        actor_kind="service",
-        actor_id="test",
-        action="test.done",
-        target_kind="thing",
-        target_id="1",
-    )
-    entry.leaf_hash = leaf_hash(entry_bytes(entry))
-    entry.save(force_insert=True)
-    return entry
 
 
 def refused(statement: str, match: str) -> None:
@@ -226,9 +209,8 @@ def test_the_application_cannot_become_another(app: Roles) -> None:
 
 
 def test_the_owner_prunes_and_makes_partitions_and_the_application_cannot(roles: Roles) -> None:
-    old = Quarter(2015, 1)
     with roles.working_as("privacy_app"):
-        entry = enter_in(old)
+        entry = enter_on(OLD)[0]
         services.sequence()
         with pytest.raises(CommandError, match="does not own audit_entry"):
             call_command("audit", "prune", "--before", "2015-04-01", "--yes", stdout=io.StringIO())
@@ -254,7 +236,7 @@ def test_the_owner_prunes_and_makes_partitions_and_the_application_cannot(roles:
 
 def test_the_auditor_reads_the_log_and_nothing_else(roles: Roles) -> None:
     with roles.working_as("privacy_app"):
-        enter_in(this_quarter())
+        enter_on(this_quarter().begins_on)
         tables = set(connection.introspection.table_names())
     readable = set()
     with roles.working_as("privacy_auditor"):

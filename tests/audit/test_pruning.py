@@ -1,17 +1,13 @@
 """Old entries can be taken out of the log, by the owner of its tables alone; all that was proven stays proven."""
 
 import io
-import json
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from threading import Event, Thread
-from uuid import UUID
 
 import pytest
-import time_machine
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import DatabaseError, connection, connections, transaction
@@ -20,73 +16,25 @@ from pytest_django import Settings
 from dsar.models import SubjectRequest
 from dsar.terms import RequestKind
 from identity_privacy import clock
-from identity_privacy.actors import Actor
 from identity_privacy.audit import offline, removing, services
 from identity_privacy.audit.append_only import check_append_only
 from identity_privacy.audit.canonical import entry_bytes
 from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.continuity import hand_overs
-from identity_privacy.audit.errors import LogAltered
-from identity_privacy.audit.merkle import is_consistent, root
-from identity_privacy.audit.models import Checkpoint, Entry, Sequenced, Tile
+from identity_privacy.audit.merkle import is_consistent
+from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
 from identity_privacy.audit.offline import leaf_hash
-from identity_privacy.audit.partitions import Quarter, first_id_on, make_partitions
+from identity_privacy.audit.partitions import Quarter, first_id_on
 from identity_privacy.audit.proofs import prove_consistency, prove_inclusion
 from identity_privacy.audit.services import pruning
 from identity_privacy.audit.verification import verify_log
 from identity_privacy.crypto.models import KnownCheckpoint
 from identity_privacy.errors import NotPermitted, Refused
+from tests.audit.aged import DBA, LATER, OLD, enter_on, grown, prune
 from tests.conftest import triggers_lifted
 from tests.factories import make_controller, make_person, make_request
 
-pytestmark = pytest.mark.django_db
-
-OLD, LATER = date(2015, 2, 3), date(2016, 5, 6)
-DBA = Actor.service("dba")
-ORDER = count(1)
-
-
-def enter_on(day: date, number: int = 1, **facts: str) -> list[Entry]:
-    """Entries as they were entered on that day: with an id of its time."""
-    entries = []
-    for _ in range(number):
-        entry = Entry(
-            id=UUID(int=first_id_on(day).int + next(ORDER)),
-            at=datetime(day.year, day.month, day.day, tzinfo=UTC),
-            actor_kind="service",
-            actor_id="test",
-            **{"action": "test.done", "target_kind": "thing", "target_id": "1", **facts},
-        )
-        entry.leaf_hash = leaf_hash(entry_bytes(entry))
-        entry.save(force_insert=True)
-        entries.append(entry)
-    return entries
-
-
-@pytest.fixture(autouse=True)
-def partitions_of_old() -> Iterator[None]:
-    """Where there are partitions, those of these years."""
-    with time_machine.travel(datetime(OLD.year, 1, 1, tzinfo=UTC), tick=False):
-        made = make_partitions("audit_entry", connection)
-    yield
-    with connection.cursor() as cursor:
-        for quarter in made:
-            cursor.execute(f"DROP TABLE IF EXISTS audit_entry_{quarter}")
-
-
-def prune(*arguments: object) -> str:
-    out = io.StringIO()
-    call_command("audit", "prune", *map(str, arguments), stdout=out)
-    return out.getvalue()
-
-
-def grown() -> tuple[list[Entry], list[Entry]]:
-    """A log of old and of younger entries over several tiles, with a checkpoint between them."""
-    old = enter_on(OLD, 300)
-    services.sequence()
-    younger = enter_on(LATER, 300)
-    services.sequence()
-    return old, younger
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("partitions_of_old")]
 
 
 def test_what_is_old_goes_and_every_proof_still_holds() -> None:
@@ -228,101 +176,6 @@ def test_entries_of_a_request_whose_certificate_may_yet_be_issued_are_kept() -> 
     prune("--before", "2015-04-01", "--yes")
     assert not old.exists()
     verify_log()
-
-
-# --- What is missing without having been pruned -------------------------------------------------------
-
-
-def test_an_entry_missing_from_after_the_pruned_ones_is_named() -> None:
-    _, younger = grown()
-    prune("--before", "2015-04-01", "--yes")
-    with triggers_lifted("default"):
-        Entry.objects.filter(id=younger[5].id).delete()
-    with pytest.raises(LogAltered, match="entry 305 is missing"):
-        verify_log()
-
-
-def test_a_place_missing_among_the_pruned_ones_is_named() -> None:
-    grown()
-    prune("--before", "2015-04-01", "--yes")
-    with triggers_lifted("default"):
-        Sequenced.objects.filter(index=5).delete()
-    with pytest.raises(LogAltered, match="entry 5 is missing"):
-        verify_log()
-
-
-def test_more_missing_than_were_pruned_is_found() -> None:
-    enter_on(OLD, 2)
-    enter_on(OLD, action="log.handed_over", target_kind="log")
-    prune("--before", "2015-04-01", "--yes")
-    with triggers_lifted("default"):
-        Entry.objects.filter(action="log.handed_over").delete()
-    with pytest.raises(LogAltered, match="1 entries are missing beside"):
-        verify_log()
-
-
-@pytest.mark.parametrize("details", [{}, {"before": "2017-01-01", "count": 600}])
-def test_a_statement_that_was_changed_states_nothing(details: dict[str, str | int]) -> None:
-    grown()
-    prune("--before", "2015-04-01", "--yes")
-    with triggers_lifted("default"):
-        Entry.objects.filter(action="log.pruned").update(details=details)
-    with pytest.raises(LogAltered, match="entry 0 is missing"):
-        verify_log()
-
-
-@pytest.mark.parametrize("details", [{}, {"before": "soon", "count": 9}, {"before": "2999-01-01", "count": 9}])
-def test_a_statement_that_no_pruning_makes_excuses_nothing(details: dict[str, str | int]) -> None:
-    services.record(actor=DBA, action="log.pruned", target=("log", "1"), controller_id=None, details=details)
-    services.record(actor=DBA, action="test.done", target=("thing", "1"), controller_id=None)
-    services.sequence()
-    assert verify_log() == 2
-    with triggers_lifted("default"):
-        Entry.objects.filter(action="test.done").delete()
-    with pytest.raises(LogAltered, match="entry 1 is missing"):
-        verify_log()
-
-
-def test_another_hash_in_the_place_of_a_pruned_entry_is_found() -> None:
-    grown()
-    prune("--before", "2015-04-01", "--yes")
-    tile = Tile.objects.get(level=0, index=0)
-    tile.hashes = bytes(32) + bytes(tile.hashes)[32:]
-    tile.save()
-    with pytest.raises(LogAltered, match="does not lead to the signed root"):
-        verify_log()
-
-
-# --- The export ---------------------------------------------------------------------------------------
-
-
-def test_an_export_holds_the_hashes_of_what_was_pruned(tmp_path: Path) -> None:
-    grown()
-    enter_on(OLD, action="log.handed_over", target_kind="log")
-    prune("--before", "2015-04-01", "--yes")
-    call_command("audit", "export", tmp_path, stdout=io.StringIO())
-    lines = (tmp_path / "log.jsonl").read_bytes().splitlines()
-    bare = [b64decode(line["leaf"]) if list(line := json.loads(raw)) == ["leaf"] else b"" for raw in lines]
-    assert sum(map(bool, bare)) == 300
-    checkpoint = latest_checkpoint()
-    assert checkpoint is not None
-    leaves = [leaf or leaf_hash(raw) for leaf, raw in zip(bare, lines, strict=True)]
-
-    def node(level: int, index: int) -> bytes:
-        if level == 0:
-            return leaves[index]
-        return offline.node_hash(node(level - 1, 2 * index), node(level - 1, 2 * index + 1))
-
-    assert len(leaves) == checkpoint.size
-    assert root(len(leaves), node) == bytes(checkpoint.root)
-
-
-def test_an_export_stops_at_an_entry_that_is_missing(tmp_path: Path) -> None:
-    old, _ = grown()
-    with triggers_lifted("default"):
-        Entry.objects.filter(id=old[2].id).delete()
-    with pytest.raises(CommandError, match="entry 2 is missing"):
-        call_command("audit", "export", tmp_path)
 
 
 # --- Nothing half done --------------------------------------------------------------------------------

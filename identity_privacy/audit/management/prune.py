@@ -11,6 +11,7 @@ from identity_privacy.actors import Actor
 from identity_privacy.audit import services
 from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.pruning import Pruning, plan_pruning
+from identity_privacy.audit.removing import refuse_unless_owner
 from identity_privacy.errors import NotPermitted, ServiceError
 
 
@@ -25,6 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(*, before: date, yes: bool, stdout: OutputWrapper) -> None:
     """Show what goes, ask, and let it go. Raises: CommandError, and nothing is gone."""
     try:
+        refuse_unless_owner()
         services.sequence()
         planned = plan_pruning(before)
         if not planned.count:
