@@ -10,6 +10,7 @@ Ed25519 key is there whole, with that key.
 
 import base64
 from collections.abc import Collection
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 from dsar.models import SubjectRequest, Task
@@ -24,6 +25,15 @@ from identity_privacy.delivery.models import System
 
 FORMAT = "identity-privacy/certificate/1"
 SUPPLEMENT = "identity-privacy/certificate-supplement/1"
+
+
+def targets_still_needed(before: date) -> list[UUID]:
+    """Requests from before a day whose certificate may yet be issued, and their tasks: their entries stand in it."""
+    requests = SubjectRequest.objects.not_forgotten().filter(
+        received_at__lt=datetime(before.year, before.month, before.day, tzinfo=UTC)
+    )
+    tasks = Task.objects.filter(request__in=requests.values("id"))
+    return [*requests.values_list("id", flat=True), *tasks.values_list("id", flat=True)]
 
 
 def signed_certificate(

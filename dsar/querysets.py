@@ -30,6 +30,10 @@ class SubjectRequestQuerySet(SealedQuerySet["SubjectRequest"]):
         """Those whose person still waits for the answer, the most urgent first."""
         return self.filter(state__in=OPEN).order_by("due_on", "received_at")
 
+    def not_forgotten(self) -> Self:
+        """Those that have not ended for good: what was sealed for them is still there."""
+        return self.filter(forgotten_at=None)
+
     def ended_by(self, moment: datetime) -> Self:
         """Those that had been answered, closed or withdrawn by then."""
         return self.filter(models.Q(answered_at__lte=moment) | models.Q(closed_at__lte=moment))

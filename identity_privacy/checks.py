@@ -24,6 +24,8 @@ from identity_privacy.crypto.transactions import VENDORS
 
 # gunicorn's own status for a worker that cannot start: it ends, where after any other it starts the next one for ever.
 CANNOT_START: Final = 3
+# Nobody has more proxies one behind the other; a larger number is a port or a year.
+MOST_PROXIES: Final = 10
 # Mail that a process writes where logs, or nobody, read it; it holds sign-in codes.
 UNSENT_MAIL: Final = {
     f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "filebased", "locmem", "dummy")
@@ -64,7 +66,7 @@ def _end_for(reasons: Sequence[str]) -> None:
 
 
 def check_settings(*, app_configs: Sequence[AppConfig] | None = None, **_: object) -> list[CheckMessage]:
-    """E001 to E005, E007 to E009: for development, refused where `PRODUCTION` is set; E006, E010, E012 always."""
+    """E001 to E005, E007 to E009: for development, refused where `PRODUCTION` is set; E006, E010, E012, E014 always."""
     findings: list[tuple[bool, str, str, str]] = [
         (
             settings.SECRET_KEY == settings.DEVELOPMENT_SECRET_KEY,
@@ -127,6 +129,15 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None = None, **_: objec
         for alias in settings.DATABASES
         if connections[alias].vendor not in VENDORS
     ]
+    if not 0 <= settings.TRUSTED_PROXIES <= MOST_PROXIES:
+        errors.append(
+            Error(
+                f"TRUSTED_PROXIES is {settings.TRUSTED_PROXIES}",
+                hint=f"Set it to how many of your own proxies a request passes, 0 to {MOST_PROXIES}: by a wrong number "
+                "the audit log names the network that a client made up, or none.",
+                id="identity_privacy.E014",
+            )
+        )
     if problem := misconfigured():
         errors.append(
             Error(

@@ -132,6 +132,9 @@ KEYS_BACKUP_DAYS = env.days("KEYS_BACKUP_DAYS", 30)
 AUDIT_LOG_ORIGIN = env.str("AUDIT_LOG_ORIGIN", default="identity-privacy.example/log")
 # Public keys of the witnesses whose cosignatures are taken (C2SP signed-note verifier keys), with commas.
 AUDIT_WITNESSES = env.list("AUDIT_WITNESSES", default=[])
+# For how many days no entry of the log is pruned: claims lapse three years after the end of the year in which they
+# arose (GDPR Art. 5(2), 17(3)(e), 82; for example BGB sections 195, 199(1)).
+AUDIT_KEEP_DAYS = env.days("AUDIT_KEEP_DAYS", 1461)
 
 # --- Sign-in ----------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "access.User"

@@ -104,6 +104,18 @@ def test_a_root_key_in_a_key_service_is_accepted(production: Settings, url: str)
     assert ids() == []
 
 
+@pytest.mark.parametrize("count", [-1, 11, 8080])
+def test_a_number_of_proxies_that_cannot_be_right_is_refused(settings: Settings, count: int) -> None:
+    settings.TRUSTED_PROXIES = count
+    assert ids() == ["identity_privacy.E014"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 10])
+def test_any_other_number_of_proxies_is_accepted(settings: Settings, count: int) -> None:
+    settings.TRUSTED_PROXIES = count
+    assert ids() == []
+
+
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL"])
 def test_no_variable_of_aws_sends_keys_in_the_clear(
     production: Settings, monkeypatch: pytest.MonkeyPatch, variable: str

@@ -1,26 +1,36 @@
 """Tables that the database itself refuses to change: the migration operation, and the names a check looks for."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from django.apps.registry import Apps
+from django.conf import settings
 from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as Advice
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import RunPython
 
 _tables: set[str] = set()
+# A superuser has every role.
+_CHANGEABLE: Final = """
+    SELECT oid::regclass::text FROM pg_class WHERE oid::regclass::text = ANY(%s) AND relkind IN ('r', 'p') AND (
+        pg_has_role(relowner, 'USAGE') OR has_any_column_privilege(oid, 'UPDATE')
+        OR has_table_privilege(oid, 'DELETE, TRUNCATE, TRIGGER')
+    ) ORDER BY 1
+"""
 
 
 def append_only(table: str) -> RunPython:
-    """A migration operation: UPDATE, DELETE and (PostgreSQL) TRUNCATE on `table` fail, for every role.
+    """A migration operation: UPDATE, DELETE, TRUNCATE (PostgreSQL) and REPLACE (SQLite) on `table` fail for every role.
 
     On PostgreSQL also where it is a partitioned table, on each of its partitions.
     """
 
     def add(_apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
         for relation in _relations(table, editor.connection):
-            for statement in refusing_change(relation, editor.connection.vendor):
+            for statement in refusing_change(relation, editor.connection):
                 editor.execute(statement, params=None)  # no parameters: a % in the text is only a %
 
     def drop(_apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
@@ -65,13 +75,37 @@ def check_append_only(*, databases: Iterable[str] | None = None, **_: object) ->
     ]
 
 
-def refusing_change(relation: str, vendor: str) -> list[str]:
+def check_role(*, databases: Iterable[str] | None = None, **_: object) -> list[CheckMessage]:
+    """W102: in production, a role that could change what is append-only; not at `migrate`, which the owner runs."""
+    connection = connections["default"]
+    if not settings.PRODUCTION or connection.vendor != "postgresql" or not {"default", "keys"} <= set(databases or ()):
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_CHANGEABLE, [sorted(_tables)])
+        changeable = [row[0] for row in cursor.fetchall()]
+    if not changeable:
+        return []
+    return [
+        Advice(
+            f"the role of DATABASE_URL is a superuser, or owns or may change {', '.join(changeable)}",
+            hint="Let the service run as a role that cannot lift the triggers: docs/howto/database-roles.md.",
+            id="identity_privacy.W102",
+        )
+    ]
+
+
+def refusing_change(relation: str, connection: BaseDatabaseWrapper) -> list[str]:
     """The statements after which a table, or one partition of it, refuses to be changed."""
-    if vendor == "sqlite":
+    if connection.vendor == "sqlite":
+        # REPLACE deletes the rows in its way, and fires the trigger of DELETE only where `recursive_triggers` is on,
+        # which each connection says for itself. So a row is refused where there is one that it would replace.
+        is_there = f"EXISTS (SELECT 1 FROM {relation} WHERE {_has_a_key_of_the_new(relation, connection)})"  # noqa: S608  # ours
+        events = {"update": "UPDATE", "delete": "DELETE", "replace": "INSERT"}
         return [
-            f"CREATE TRIGGER {relation}_no_{verb.lower()} BEFORE {verb} ON {relation} "
+            f"CREATE TRIGGER {relation}_no_{change} BEFORE {event} ON {relation} "
+            f"{f'WHEN {is_there} ' if change == 'replace' else ''}"
             f"BEGIN SELECT RAISE(ABORT, '{relation} is append-only'); END"
-            for verb in ("UPDATE", "DELETE")
+            for change, event in events.items()
         ]
     return [
         "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
@@ -82,9 +116,21 @@ def refusing_change(relation: str, vendor: str) -> list[str]:
     ]
 
 
+def _has_a_key_of_the_new(relation: str, connection: BaseDatabaseWrapper) -> str:
+    """On SQLite: the condition that a stored row has a value in common with the new one that only one row can have."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA index_list({relation})")
+        indexes = [name for _, name, is_unique, *_ in cursor.fetchall() if is_unique]
+        keys = [["rowid"]]
+        for index in indexes:
+            cursor.execute(f"PRAGMA index_info({index})")
+            keys.append([f'"{column}"' for _, _, column in cursor.fetchall()])
+    return " OR ".join(f"({' AND '.join(f'{column} = NEW.{column}' for column in key)})" for key in keys)
+
+
 def _triggers(relation: str, vendor: str) -> set[str]:
     if vendor == "sqlite":
-        return {f"{relation}_no_update", f"{relation}_no_delete"}
+        return {f"{relation}_no_{change}" for change in ("update", "delete", "replace")}
     return {f"{relation}_append_only"}
 
 

@@ -98,7 +98,7 @@ class Horizon(models.Model):
     """From which transaction on the sequencer looks for new entries, on PostgreSQL; one row.
 
     Every entry that was written in an earlier one has its place. `cluster` tells where those numbers count: after a
-    restore into another cluster they begin anew, and the next run looks at all entries once.
+    restore into another cluster they begin anew, and all entries are looked at until each has its place.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)

@@ -5,6 +5,7 @@ Partitions are made ahead, at every `migrate` and by `manage.py audit partitions
 into the default partition and is as safe and as findable there. On SQLite there are none.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -45,6 +46,12 @@ class Quarter:
             years, number = divmod(self.number - 1 + at, 4)
             yield Quarter(self.year + years, number + 1)
 
+    @classmethod
+    def named(cls, text: str) -> "Quarter | None":
+        """The quarter of which this is the name, as `str` gives it; None where it is another name."""
+        found = re.fullmatch(r"([0-9]{4})q([1-4])", text)
+        return cls(int(found[1]), int(found[2])) if found else None
+
     @property
     def begins_on(self) -> date:
         """Its first day."""
@@ -57,6 +64,11 @@ class Quarter:
 
     def __str__(self) -> str:
         return f"{self.year}q{self.number}"
+
+
+def this_quarter() -> Quarter:
+    """The quarter of an id that is made now: ids take the machine's time, which a demonstration does not move."""
+    return Quarter.of(clock.machine_now().date())
 
 
 def first_id_on(day: date) -> UUID:
@@ -100,7 +112,7 @@ def make_partitions(table: str, connection: BaseDatabaseWrapper) -> list[Quarter
     with connection.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = %s)", [f"{table}_append_only"])
         is_append_only = cursor.fetchone()[0]
-        for quarter in Quarter.of(clock.now().date()).following(AHEAD):
+        for quarter in this_quarter().following(AHEAD):
             bounds = [str(first_id_on(day)) for day in (quarter.begins_on, quarter.ends_before)]
             # A table of ours; the bounds are values.
             is_free = f"SELECT NOT EXISTS (SELECT FROM {table}_default WHERE id >= %s AND id < %s)"  # noqa: S608
@@ -109,7 +121,7 @@ def make_partitions(table: str, connection: BaseDatabaseWrapper) -> list[Quarter
                 continue
             cursor.execute(f"CREATE TABLE {table}_{quarter} PARTITION OF {table} FOR VALUES FROM (%s) TO (%s)", bounds)
             if is_append_only:
-                for statement in refusing_change(f"{table}_{quarter}", "postgresql"):
+                for statement in refusing_change(f"{table}_{quarter}", connection):
                     cursor.execute(statement, None)
             made.append(quarter)
     return made
@@ -123,7 +135,7 @@ def check_partitions(*, databases: Iterable[str] | None = None, **_: object) -> 
     table = "audit_entry"
     if table not in connection.introspection.table_names():
         return []
-    ahead = Quarter.of(clock.now().date()).following(TOO_FEW)
+    ahead = this_quarter().following(TOO_FEW)
     with connection.cursor() as cursor:
         for quarter in ahead:
             cursor.execute("SELECT to_regclass(%s) IS NULL", [f"{table}_{quarter}"])

@@ -3,7 +3,9 @@
 Nothing marks an entry as new, since no entry can be changed, and no lock holds up its writer. On PostgreSQL each entry
 keeps the number of the transaction that wrote it; every entry of a transaction before the `Horizon` has its place, so
 only those after it are looked at. A long transaction holds the horizon back and nobody's entry: what others committed
-meanwhile is taken all the same, and looked at again until that one ends. On SQLite one writes at a time, so the order
+meanwhile is taken all the same, and looked at again until that one ends. In another cluster, after a restore, numbers
+begin anew: there all entries are looked at until none is without a place, and from then on those alone whose number
+this cluster has given out, or what came along would be looked at for ever. On SQLite one writes at a time, so the order
 of the rows is that of the commits.
 """
 
@@ -17,15 +19,20 @@ from identity_privacy.crypto.postgres import binary_cursor
 
 # The advisory lock of the sequencer on PostgreSQL: several may run, one works.
 LOCK: Final = 0x6C6F67
+# Beyond any number of a transaction.
+_BEYOND: Final = 2**63 - 1
+# Its name; the oldest transaction that still runs; the number before which all are given out, our own among them.
 _CLUSTER: Final = """
-    SELECT system_identifier::text, pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM pg_control_system()
+    SELECT system_identifier::text, pg_snapshot_xmin(snapshot)::text::bigint,
+        greatest(pg_snapshot_xmax(snapshot)::text::bigint, pg_current_xact_id_if_assigned()::text::bigint + 1)
+    FROM pg_control_system(), pg_current_snapshot() AS snapshot
 """
 _PLACE: Final = """
     WITH batch AS MATERIALIZED (
         SELECT id, leaf_hash, written_in, row_number() OVER (ORDER BY written_in, id) AS position
         FROM (
             SELECT id, leaf_hash, written_in FROM audit_entry entry
-            WHERE written_in >= %s
+            WHERE written_in >= %s AND written_in < %s
                 AND NOT EXISTS (SELECT FROM audit_sequenced place WHERE place.entry_id = entry.id)
             ORDER BY written_in, id LIMIT %s
         ) found
@@ -74,12 +81,14 @@ def take_turns() -> None:
 def _place_on_postgresql(epoch: int, size: int, limit: int) -> list[bytes]:
     with binary_cursor(connection) as cursor:
         cursor.execute(_CLUSTER)
-        cluster, oldest_running = cursor.fetchone()
-        horizon = Horizon.objects.filter(cluster=cluster).values_list("written_in", flat=True).first() or 0
-        cursor.execute(_PLACE, [horizon, limit, epoch, size])
+        cluster, oldest_running, not_given_out = cursor.fetchone()
+        horizon = Horizon.objects.filter(cluster=cluster).values_list("written_in", flat=True).first()
+        looked_at = (0, _BEYOND) if horizon is None else (horizon, not_given_out)
+        cursor.execute(_PLACE, [*looked_at, limit, epoch, size])
         count, last, hashes = cursor.fetchone()
     # The oldest transaction that still ran before we looked: its entries, and those of later ones, may yet appear.
     reached = oldest_running if count < limit else min(last, oldest_running)
-    if reached != horizon:
+    # In another cluster a full batch is not all that came along: the next one looks at everything again.
+    if reached != horizon and (horizon is not None or count < limit):
         Horizon.objects.update_or_create(defaults={"cluster": cluster, "written_in": reached})
     return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes or b""), HASH_BYTES)]

@@ -5,7 +5,7 @@ from django.core.checks import Tags, register
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models.signals import post_migrate
 
-from identity_privacy.audit.append_only import check_append_only, expect_append_only
+from identity_privacy.audit.append_only import check_append_only, check_role, expect_append_only
 from identity_privacy.audit.continuity import CONTINUITY, check_continuity
 from identity_privacy.audit.models import Checkpoint, Cosignature, Entry, Sequenced
 from identity_privacy.audit.partitions import check_partitions, make_partitions
@@ -17,6 +17,7 @@ from identity_privacy.crypto.reading import witnessed_by
 witnessed_by(record_reading)
 key_events_go_to(record_key_event)
 register(check_append_only, Tags.database)
+register(check_role, Tags.database)
 register(check_partitions, Tags.database)
 register(check_continuity, CONTINUITY, Tags.database)
 register(check_witnesses)

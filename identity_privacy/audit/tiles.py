@@ -1,7 +1,7 @@
 """The tree's hashes as stored tiles of 256, so that a proof reads a handful of rows (after C2SP tlog-tiles)."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache, reduce
 from operator import or_
 from typing import Final, TypeVar
@@ -71,6 +71,15 @@ class TileReader:
             raise LogAltered(f"tile {missing[0]} of epoch {self._epoch}'s tree is missing")
         while len(self._tiles) > MOST_TILES:
             self._tiles.popitem(last=False)
+
+
+def leaf_hashes(epoch: int, start: int, end: int) -> Iterator[bytes]:
+    """The stored leaf hashes of an epoch, from `start` up to `end`, a tile at a time."""
+    tiles = Tile.objects.filter(epoch=epoch, level=0, index__gte=start // WIDTH, index__lte=(end - 1) // WIDTH)
+    for index, hashes in tiles.order_by("index").values_list("index", "hashes").iterator(chunk_size=100):
+        first = index * WIDTH
+        for at in range(max(start, first) - first, min(end, first + WIDTH) - first):
+            yield bytes(hashes[at * HASH_BYTES : (at + 1) * HASH_BYTES])
 
 
 def append(epoch: int, size: int, leaf_hashes: Sequence[bytes]) -> None:

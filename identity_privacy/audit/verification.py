@@ -1,5 +1,6 @@
 """Checking the whole log, and what is known of it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.db.models import Max
@@ -9,7 +10,8 @@ from identity_privacy.audit.checkpoints import latest_checkpoint, log_name, stat
 from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.merkle import root
 from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
-from identity_privacy.audit.offline import leaf_hash
+from identity_privacy.audit.offline import Tree, leaf_hash
+from identity_privacy.audit.pruning import pruned_leaves, refuse_more_than_pruned
 from identity_privacy.audit.tiles import TileReader
 from identity_privacy.crypto.signing import public_keys
 
@@ -22,29 +24,38 @@ def verify_log() -> int:
     Raises: LogAltered, naming the first bad entry.
     """
     last = [model._default_manager.aggregate(last=Max("epoch"))["last"] or 0 for model in (Sequenced, Checkpoint)]
-    return sum(_verify_epoch(epoch) for epoch in range(1, max(last) + 1))
+    size = sum(_verify_epoch(epoch) for epoch in range(1, max(last) + 1))
+    refuse_more_than_pruned()
+    return size
 
 
 def _verify_epoch(epoch: int) -> int:
     checkpoint = latest_checkpoint(epoch)
-    size = checkpoint.size if checkpoint else 0
-    node = TileReader(epoch)
-    expected = 0
-    places = Sequenced.objects.filter(epoch=epoch).order_by("index").select_related("entry")
-    for place in places.iterator(chunk_size=2_000):
-        if place.index != expected:
-            raise LogAltered(f"entry {expected} is missing")
-        stored = leaf_hash(entry_bytes(place.entry))
-        if stored != bytes(place.entry.leaf_hash) or stored != node(0, place.index):
-            raise LogAltered(f"entry {place.index} was changed")
-        expected += 1
-    if expected != size:
-        raise LogAltered(f"entry {min(expected, size)} is {'missing' if expected < size else 'not in a checkpoint'}")
-    if checkpoint and root(size, node) != bytes(checkpoint.root):
+    signed = checkpoint.size if checkpoint else 0
+    tree = Tree(_leaves(epoch, signed))
+    size, top = tree.size, tree.root()
+    if size > signed:
+        raise LogAltered(f"entry {signed} is not in a checkpoint")
+    if checkpoint and not top == root(size, TileReader(epoch)) == bytes(checkpoint.root):
         raise LogAltered("the tree does not lead to the signed root")
     if checkpoint and stated(checkpoint, public_keys()) != (size, bytes(checkpoint.root)):
         raise LogAltered("the newest checkpoint does not state what is stored")
     return size
+
+
+def _leaves(epoch: int, signed: int) -> Iterator[bytes]:
+    """The leaf hash of each place of an epoch, once its entry is found right; of those that were pruned as stored."""
+    node = TileReader(epoch)
+    expected = 0
+    places = Sequenced.objects.filter(epoch=epoch).order_by("index").select_related("entry")
+    for place in places.iterator(chunk_size=2_000):
+        yield from pruned_leaves(epoch, expected, place.index)
+        leaf = leaf_hash(entry_bytes(place.entry))
+        if leaf != bytes(place.entry.leaf_hash) or leaf != node(0, place.index):
+            raise LogAltered(f"entry {place.index} was changed")
+        yield leaf
+        expected = place.index + 1
+    yield from pruned_leaves(epoch, expected, signed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from identity_privacy.audit.canonical import canonical_json, entry_bytes
 from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.errors import LogAltered, NotYetSequenced
 from identity_privacy.audit.inserting import insert_prepared
-from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
+from identity_privacy.audit.models import Checkpoint, Cosignature, Entry, Sequenced
 from identity_privacy.audit.proofs import prove_inclusion
 from identity_privacy.audit.verification import verify_log
 from identity_privacy.crypto.signing import current_public_key
@@ -114,11 +114,26 @@ def test_postgresql_refuses_to_truncate_the_log() -> None:
         cursor.execute("TRUNCATE audit_entry CASCADE")
 
 
+REPLACED = {"audit_entry": "id", "audit_sequenced": "entry_id", "audit_checkpoint": "size", "audit_cosignature": "id"}
+
+
 @pytest.mark.only_on("sqlite")
-def test_sqlite_refuses_to_replace_an_entry() -> None:
+@pytest.mark.parametrize("table", REPLACED)
+@pytest.mark.parametrize("recursive_triggers", ["ON", "OFF"])
+def test_sqlite_refuses_to_replace_a_row_on_whatever_connection(table: str, recursive_triggers: str) -> None:
     enter()
-    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("INSERT OR REPLACE INTO audit_entry SELECT * FROM audit_entry")
+    services.sequence()
+    Cosignature.objects.create(epoch=1, size=1, witness="one", at=clock.now(), line="")
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA recursive_triggers = {recursive_triggers}")
+        try:
+            for rows in ("*", f"rowid, {REPLACED[table]}"):
+                columns = "" if rows == "*" else f"({rows})"
+                replace = f"INSERT OR REPLACE INTO {table} {columns} SELECT {rows} FROM {table}"  # noqa: S608  # ours
+                with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+                    cursor.execute(replace)
+        finally:
+            cursor.execute("PRAGMA recursive_triggers = ON")
 
 
 def test_a_changed_entry_is_named() -> None:

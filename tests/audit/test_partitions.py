@@ -8,14 +8,14 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import Settings
 from uuid_utils.compat import uuid7
 
-from identity_privacy import clock
 from identity_privacy.actors import Actor
-from identity_privacy.audit.partitions import AHEAD, Quarter, check_partitions, first_id_on
+from identity_privacy.audit.partitions import AHEAD, Quarter, check_partitions, first_id_on, this_quarter
 from identity_privacy.audit.services import record
 
-THIS_QUARTER = Quarter.of(clock.now().date())
+THIS_QUARTER = this_quarter()
 
 
 @given(st.dates(min_value=date(1970, 1, 1), max_value=date(2400, 1, 1)))
@@ -27,6 +27,11 @@ def test_every_day_is_in_one_quarter(day: date) -> None:
 
 def test_an_id_of_today_is_within_todays_bounds() -> None:
     assert first_id_on(THIS_QUARTER.begins_on) < uuid7() < first_id_on(THIS_QUARTER.ends_before)
+
+
+def test_a_moved_clock_does_not_move_the_quarter_of_ids(settings: Settings) -> None:
+    settings.CLOCK_OFFSET_SECONDS = 366 * 86_400
+    assert this_quarter() == THIS_QUARTER
 
 
 def enter() -> UUID:

@@ -10,6 +10,7 @@ from identity_privacy.actors import Actor
 from identity_privacy.audit import services
 from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.models import Entry, Horizon, Sequenced
+from identity_privacy.audit.sequencing import place_new_entries
 from identity_privacy.audit.services import growing
 from identity_privacy.audit.verification import verify_log
 from tests.conftest import triggers_lifted
@@ -58,6 +59,41 @@ def test_after_a_restore_into_another_cluster_all_are_looked_at_once() -> None:
     assert services.sequence() == 2
     assert verify_log() == 5
     assert Horizon.objects.get().written_in < 2**40
+
+
+def written_elsewhere(count: int) -> None:
+    """Entries with the number of a transaction that this cluster will not come to, as a restore brings them."""
+    enter(count)
+    newest = Entry.objects.order_by("-id").values("id")[:count]
+    with triggers_lifted("default"):
+        Entry.objects.filter(id__in=newest).update(written_in=2**40)
+
+
+@pytest.mark.only_on("postgresql")
+def test_what_a_restore_brought_is_found_over_several_batches_and_then_never_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(growing, "BATCH", 2)
+    enter(3)
+    services.sequence()
+    Horizon.objects.update(cluster="another")
+    written_elsewhere(5)
+    enter(2)
+    assert services.sequence() == 7
+    assert verify_log() == 10
+    # One more of them shows which rows a run looks at: this one would be found if it looked there.
+    written_elsewhere(1)
+    enter(3)
+    assert services.sequence() == 3
+    assert Sequenced.objects.count() == 13
+
+
+@pytest.mark.only_on("postgresql")
+def test_an_entry_of_the_sequencers_own_transaction_gets_its_place_with_it() -> None:
+    services.sequence()
+    with transaction.atomic():
+        enter(2)
+        assert len(place_new_entries(1, 0, 10)) == 2
 
 
 def test_more_than_a_batch_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from identity_privacy.audit.services.checking import check_log
 from identity_privacy.audit.services.entering import record, record_key_event, record_reading, take_over_incidents
 from identity_privacy.audit.services.growing import hand_over, sequence
+from identity_privacy.audit.services.pruning import prune
 from identity_privacy.audit.services.rotating import rotate_checkpoint_key
 from identity_privacy.audit.services.witnessing import accept_cosignature
 
@@ -10,6 +11,7 @@ __all__ = [
     "accept_cosignature",
     "check_log",
     "hand_over",
+    "prune",
     "record",
     "record_key_event",
     "record_reading",

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
+from django.db import transaction
+
 from identity_privacy import clock
 from identity_privacy.actors import Actor
 from identity_privacy.audit.canonical import entry_bytes
@@ -100,7 +102,10 @@ def take_over_incidents() -> int:
             purpose=incident.purpose,
             details={"code": incident.code, "place": incident.place, "data_key": str(incident.key_id)},
         )
-        Entry.objects.bulk_create([_hashed(entry)], ignore_conflicts=True)
+        with transaction.atomic():
+            # On PostgreSQL another may come in between, on SQLite nobody; there the log takes no row twice.
+            if not Entry.objects.filter(id=entry.id).exists():
+                Entry.objects.bulk_create([_hashed(entry)], ignore_conflicts=True)
         incident.delete()  # only once the entry is committed: whoever dies between the two does it again
         count += 1
     return count

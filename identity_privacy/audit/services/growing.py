@@ -46,6 +46,11 @@ def sequence() -> int:
 @transaction.atomic(durable=True)
 def _sequence_batch() -> int:
     take_turns()
+    return place_batch()
+
+
+def place_batch() -> int:
+    """Give the next entries their places and sign, in the transaction of a caller whose turn it is; says how many."""
     last = Sequenced.objects.order_by("-epoch", "-index").values_list("epoch", "index").first()
     epoch, size = (last[0], last[1] + 1) if last else (1, 0)
     hashes = place_new_entries(epoch, size, BATCH)

@@ -1,8 +1,8 @@
-"""`manage.py audit sequence|verify|export|partitions|rotate-key|witness|witness-key`."""
+"""`manage.py audit sequence|verify|export|partitions|prune|rotate-key|witness|witness-key`."""
 
 import base64
 from argparse import ArgumentParser, ArgumentTypeError
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
@@ -14,9 +14,10 @@ from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.continuity import WHAT_TO_DO
 from identity_privacy.audit.errors import LogAltered, LogBehind
 from identity_privacy.audit.exporting import export_lines
-from identity_privacy.audit.management import witness
+from identity_privacy.audit.management import prune, witness
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.partitions import make_partitions
+from identity_privacy.audit.pruning import pruned_count
 from identity_privacy.audit.services.rotating import OVERLAP
 from identity_privacy.audit.verification import verify_log
 from identity_privacy.crypto.errors import RootKeyUnavailable, RotationRuns
@@ -27,7 +28,7 @@ from identity_privacy.crypto.terms import SigningUse
 class Command(BaseCommand):
     """The audit log."""
 
-    help = "Sequence, verify or export the log, make its partitions ahead, rotate its key, or witness it."
+    help = "Sequence, verify, export or prune the log, make its partitions ahead, rotate its key, or witness it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """One subcommand each."""
@@ -35,6 +36,9 @@ class Command(BaseCommand):
         commands.add_parser("sequence", help="Give new entries their index and sign a checkpoint")
         commands.add_parser("partitions", help="Make the log's partitions ahead; as the role that owns its tables")
         commands.add_parser("verify", help="Check every entry, the tree and the signed root")
+        prune.add_arguments(
+            commands.add_parser("prune", help="Take old entries out for good; as the role that owns the log's tables")
+        )
         export = commands.add_parser("export", help="Write log.jsonl and checkpoint for offline.py")
         export.add_argument("folder", type=Path)
         rotate = commands.add_parser("rotate-key", help="Give checkpoints a new signing key; the old one signs on")
@@ -59,6 +63,8 @@ class Command(BaseCommand):
             self.stdout.write(f"made: {', '.join(map(str, made)) or 'none, they are all there'}")
         elif verb == "verify":
             self._verify()
+        elif isinstance(before := options.get("before"), date):
+            prune.run(before=before, yes=bool(options["yes"]), stdout=self.stdout)
         elif folder is not None:
             self._export(folder)
 
@@ -67,7 +73,8 @@ class Command(BaseCommand):
             size = verify_log()
         except LogAltered as error:
             raise CommandError(f"the log was changed: {error}") from None
-        self.stdout.write(f"{size} entries: nothing was changed, added, removed or moved")
+        pruned = f"; {count} of them were pruned, and their hashes are right" if (count := pruned_count()) else ""
+        self.stdout.write(f"{size} entries: nothing was changed, added, removed or moved{pruned}")
 
     def _sequenced(self) -> int:
         try:
@@ -95,7 +102,10 @@ class Command(BaseCommand):
             raise CommandError("the log is empty")
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "log.jsonl").open("wb") as file:
-            file.writelines(export_lines(checkpoint))
+            try:
+                file.writelines(export_lines(checkpoint))
+            except LogAltered as error:
+                raise CommandError(f"the log was changed: {error}") from None
         (folder / "checkpoint").write_text(checkpoint.note, encoding="utf-8")
         key = base64.b64encode(current_public_key(SigningUse.CHECKPOINT).public_key).decode()
         self.stdout.write(f"{checkpoint.size} entries in {folder}. An auditor who has the key {key} from you runs")

@@ -1,0 +1,79 @@
+"""`manage.py audit prune`."""
+
+import getpass
+import os
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import date
+
+from django.core.management.base import CommandError, OutputWrapper
+
+from identity_privacy.actors import Actor
+from identity_privacy.audit import services
+from identity_privacy.audit.errors import LogAltered
+from identity_privacy.audit.pruning import Pruning, plan_pruning
+from identity_privacy.audit.removing import refuse_unless_owner
+from identity_privacy.errors import NotPermitted, ServiceError
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Up to when, and whether to ask."""
+    parser.add_argument(
+        "--before", type=_day, required=True, metavar="DATE", help="whole quarters that end by then go: 2027-01-01"
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def run(*, before: date, yes: bool, stdout: OutputWrapper) -> None:
+    """Show what goes, ask, and let it go. Raises: CommandError, and nothing is gone."""
+    try:
+        refuse_unless_owner()
+        services.sequence()
+        planned = plan_pruning(before)
+        if not planned.count:
+            stdout.write(f"nothing to prune: there is no such entry before {planned.before}")
+            return
+        stdout.write(_sentence(planned, before))
+        if not yes:
+            _ask()
+        stdout.write("checking the whole log first, for nobody can afterwards")
+        pruned = services.prune(before, actor=Actor.service("dba"), account=_account())
+    except NotPermitted as error:
+        raise CommandError(f"{error}: set it to the role that does, see docs/howto/database-roles.md") from None
+    except LogAltered as error:
+        raise CommandError(f"nothing was pruned: the log was changed: {error}") from None
+    except ServiceError as error:
+        raise CommandError(f"nothing was pruned: {error}") from None
+    stdout.write(f"{pruned.count:,} entries were pruned; their leaf hashes stay, and all proofs hold")
+
+
+def _sentence(planned: Pruning, asked: date) -> str:
+    whole = "" if planned.before == asked else f" ({asked} is inside a quarter, and only whole ones go)"
+    kept = f"; {len(planned.kept):,} stay, as they are still needed" if planned.kept else ""
+    places = ", ".join(planned.places)
+    return f"{planned.count:,} entries before {planned.before}{whole} are taken out for good: {places}{kept}"
+
+
+def _ask() -> None:
+    """Let the operator type it. Raises: CommandError, unless they do."""
+    try:
+        said = input("Type `prune` to go on: ").strip()
+    except EOFError:
+        raise CommandError("nothing was pruned: nobody is there to ask; say --yes") from None
+    except KeyboardInterrupt:
+        raise CommandError("nothing was pruned") from None
+    if said != "prune":
+        raise CommandError("nothing was pruned")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError("a date as 2027-01-01") from None
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # in a container whose account has no name
+        return str(os.getuid())
