@@ -1,11 +1,20 @@
 """The audit entry of a verb about a request, in one form."""
 
+from collections.abc import Mapping
+
 from dsar.models import SubjectRequest
 from identity_privacy.actors import Actor
 from identity_privacy.audit.services import record
 
 
-def enter_request(actor: Actor, action: str, request: SubjectRequest, **details: str | int | bool | list[str]) -> None:
+def enter_request(
+    actor: Actor,
+    action: str,
+    request: SubjectRequest,
+    *,
+    commitments: Mapping[str, str] | None = None,
+    **details: str | int | bool | list[str],
+) -> None:
     """Enter what was done with a request, in the verb's own transaction; `details` hold no personal value."""
     record(
         actor=actor,
@@ -14,4 +23,5 @@ def enter_request(actor: Actor, action: str, request: SubjectRequest, **details:
         controller_id=request.controller_id,
         subject_id=request.subject_id,
         details=details,
+        commitments=commitments,
     )

@@ -67,7 +67,7 @@ def carry_out(*, request_id: UUID) -> None:
     _erase(request_id)
     for ended_id in _ended_before(request).filter(forgotten_at=None).values_list("id", flat=True):
         forget_request(request_id=ended_id)
-    destruction = destroy_subject_keys(request.subject_id, kinds=[KeyKind.PROFILE])
+    destruction = destroy_subject_keys(request.subject_id)
     # What was sealed under the person's key before it was destroyed is in a transaction that is open now, or committed:
     # after this the check sees it, and nothing can come in under that key any more.
     wait_for_writers(PATIENCE_SECONDS)
@@ -144,7 +144,7 @@ def what_is_left(subject_id: UUID) -> Mapping[str, int]:
     the erasure was accepted: such a copy was asked for to be taken along, and ends later (`forget_due`).
     """
     rows = {f"{store.name}.{kind}": count for store in stores() for kind, count in store.remaining(subject_id).items()}
-    keys = living_subject_keys(subject_id, kinds=[KeyKind.PROFILE])
+    keys = living_subject_keys(subject_id)
     erasures = SubjectRequest.objects.by(subject_id).filter(kind=RequestKind.ERASURE).exclude(accepted_at=None)
     ended = [ended_id for erasure in erasures for ended_id in _ended_before(erasure).values_list("id", flat=True)]
     request_keys = DataKey.objects.filter(owner_id__in=ended, kind=KeyKind.REQUEST).count()

@@ -67,7 +67,15 @@ def submit_request(
         due_on=deadline.due_on,
         due_reason=dict(deadline.reasons()),
     )
-    enter_request(actor, "request.submitted", request, kind=str(kind), due_on=deadline.due_on.isoformat())
+    # Which address the answer is to go to is what a dispute would be about.
+    enter_request(
+        actor,
+        "request.submitted",
+        request,
+        commitments={"contact": contact_email} if contact_email else None,
+        kind=str(kind),
+        due_on=deadline.due_on.isoformat(),
+    )
     return request
 
 

@@ -11,7 +11,6 @@ from identity_privacy.actors import Actor
 from identity_privacy.audit.services import record
 from identity_privacy.crypto.destruction import destroy_subject_keys, living_subject_keys
 from identity_privacy.crypto.models import Tombstone
-from identity_privacy.crypto.terms import KeyKind
 from identity_privacy.subject_data import stores
 from profiles.models import Profile
 
@@ -45,7 +44,7 @@ def replay_erasures(*, actor: Actor, progress: Progress = lambda _: None) -> Rep
 def erase_again(*, actor: Actor, subject_id: UUID) -> None:
     """Erase one person's rows and keys without a new request: theirs was carried out before. Raises: NotForgotten."""
     _erase_rows(actor, subject_id)
-    destroy_subject_keys(subject_id, kinds=[KeyKind.PROFILE])
+    destroy_subject_keys(subject_id)
 
 
 @transaction.atomic(durable=True)
@@ -65,4 +64,4 @@ def _erase_rows(actor: Actor, subject_id: UUID) -> None:
 def _is_back(subject_id: UUID) -> bool:
     rows = any(count for store in stores() for count in store.remaining(subject_id).values())
     unmarked = Profile.objects.filter(id=subject_id, erased_at=None).exists()
-    return rows or unmarked or living_subject_keys(subject_id, kinds=[KeyKind.PROFILE]) > 0
+    return rows or unmarked or living_subject_keys(subject_id) > 0

@@ -24,6 +24,13 @@ class NotYetSequenced(NotFound):
     title = "This entry is not in a checkpoint yet"
 
 
+class NoCommitment(NotFound):
+    """There is no such entry, or it commits to nothing by this name."""
+
+    code = "no-commitment"
+    title = "This entry commits to no such value"
+
+
 class NotCosigned(NotPermitted):
     """A note is of another log, not signed by a key of this one, or by no witness that this service trusts."""
 

@@ -7,6 +7,7 @@ from identity_privacy.audit import services
 
 @shared_task(name="audit.sequence")
 def sequence() -> None:
-    """Give new entries their place in the log, incidents with keys among them."""
+    """Give new entries their place in the log, those that a failure left in the keys database among them."""
     services.take_over_incidents()
+    services.take_over_readings()
     services.sequence()

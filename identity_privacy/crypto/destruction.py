@@ -31,6 +31,8 @@ from identity_privacy.crypto.models import ControllerKey, DataKey, IndexKey, Rem
 from identity_privacy.crypto.router import KEYS
 from identity_privacy.crypto.terms import KeyKind
 
+# What is under a person's own keys, and dies with their erasure.
+OWN: Final = (KeyKind.PROFILE, KeyKind.COMMITMENT)
 # How long a rewrite waits for others' transactions, and holds up others while it waits, before it is left for later.
 PATIENCE_SECONDS: Final = 2.0
 # Up to this size, some 50,000 data keys, a table is written anew in less than a tenth of a second.
@@ -70,7 +72,7 @@ class Destruction:
     backups_end_on: date
 
 
-def destroy_subject_keys(subject_id: UUID, *, kinds: Iterable[KeyKind] = (KeyKind.PROFILE,)) -> Destruction:
+def destroy_subject_keys(subject_id: UUID, *, kinds: Iterable[KeyKind] = OWN) -> Destruction:
     """Destroy a person's data keys, so that no value under them can ever be opened again; safe to repeat.
 
     Raises: NotForgotten, when the bytes could not be overwritten yet; call it again. RuntimeError, inside a transaction
@@ -99,9 +101,9 @@ def destroy_subject_keys(subject_id: UUID, *, kinds: Iterable[KeyKind] = (KeyKin
     return Destruction(keys=tombstone.keys, backups_end_on=tombstone.backups_end_on)
 
 
-def living_subject_keys(subject_id: UUID, *, kinds: Iterable[KeyKind]) -> int:
-    """How many data keys of a person still exist."""
-    return DataKey.objects.filter(subject_id=subject_id, kind__in=list(kinds)).count()
+def living_subject_keys(subject_id: UUID) -> int:
+    """How many of a person's own data keys still exist."""
+    return DataKey.objects.filter(subject_id=subject_id, kind__in=OWN).count()
 
 
 def request_keys(owner_ids: Iterable[UUID]) -> QuerySet[DataKey]:

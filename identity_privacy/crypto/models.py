@@ -49,6 +49,13 @@ class DataKey(models.Model):
             # A profile's key is found by its person.
             models.Index(fields=["owner_id"], condition=~models.Q(kind=KeyKind.PROFILE), name="data_keys_by_owner"),
         )
+        constraints = (
+            models.UniqueConstraint(
+                fields=["owner_id"],
+                condition=models.Q(kind=KeyKind.COMMITMENT),
+                name="one_commitment_key_per_person",
+            ),
+        )
 
 
 class IndexKey(models.Model):

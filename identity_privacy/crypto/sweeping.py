@@ -75,8 +75,9 @@ def _batches() -> Iterable[Sequence[UUID]]:
 
 
 def _old() -> QuerySet[DataKey]:
-    # A controller's own key is made once and may wait for its first secret for ever.
-    return DataKey.objects.filter(created_at__lt=clock.now() - AGE).exclude(kind=KeyKind.CONTROLLER_SECRETS)
+    # A controller's own key is made once and may wait for its first secret for ever; no row names one of commitments.
+    others = (KeyKind.CONTROLLER_SECRETS, KeyKind.COMMITMENT)
+    return DataKey.objects.filter(created_at__lt=clock.now() - AGE).exclude(kind__in=others)
 
 
 def _used(key_ids: Collection[UUID]) -> set[UUID]:

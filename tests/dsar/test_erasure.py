@@ -127,9 +127,9 @@ def test_what_comes_in_while_the_keys_are_destroyed_goes_too(cast: Cast, monkeyp
     request = make_request(cast.lindwerk, cast.bob, ERASURE)
     key_id = Profile.objects.get(id=cast.bob).data_key_id
 
-    def and_a_link_comes_in(subject_id: UUID, *, kinds: Sequence[KeyKind]) -> Destruction:
+    def and_a_link_comes_in(subject_id: UUID) -> Destruction:
         link_subject(actor=SERVICE, system=cast.mailer, subject_id=subject_id, data_key_id=key_id, account_id="late")
-        return destroy_subject_keys(subject_id, kinds=kinds)
+        return destroy_subject_keys(subject_id)
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(fulfilment, "destroy_subject_keys", and_a_link_comes_in)

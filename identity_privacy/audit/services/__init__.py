@@ -1,7 +1,13 @@
 """The log's verbs: enter what was done, give entries their place, check the log, hand it over, have it witnessed."""
 
-from identity_privacy.audit.services.checking import check_log
-from identity_privacy.audit.services.entering import record, record_key_event, record_reading, take_over_incidents
+from identity_privacy.audit.services.checking import check_commitment, check_log
+from identity_privacy.audit.services.entering import (
+    record,
+    record_key_event,
+    record_reading,
+    take_over_incidents,
+    take_over_readings,
+)
 from identity_privacy.audit.services.growing import hand_over, sequence
 from identity_privacy.audit.services.pruning import prune
 from identity_privacy.audit.services.rotating import rotate_checkpoint_key
@@ -9,6 +15,7 @@ from identity_privacy.audit.services.witnessing import accept_cosignature
 
 __all__ = [
     "accept_cosignature",
+    "check_commitment",
     "check_log",
     "hand_over",
     "prune",
@@ -18,4 +25,5 @@ __all__ = [
     "rotate_checkpoint_key",
     "sequence",
     "take_over_incidents",
+    "take_over_readings",
 ]

@@ -1,10 +1,12 @@
 """Entering what was done, in the transaction that did it."""
 
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.views.decorators.debug import sensitive_variables
 
 from identity_privacy import clock
 from identity_privacy.actors import Actor
@@ -13,6 +15,8 @@ from identity_privacy.audit.inserting import insert_entry
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.offline import leaf_hash
 from identity_privacy.audit.origin import current_origin
+from identity_privacy.audit.pending import drop_pending, keep_pending, undone_entries
+from identity_privacy.crypto.commitments import commit
 from identity_privacy.crypto.events import KeyEvent
 from identity_privacy.crypto.models import Incident
 from identity_privacy.crypto.reading import Reading
@@ -20,6 +24,7 @@ from identity_privacy.crypto.reading import Reading
 BATCH: Final = 1_000
 
 
+@sensitive_variables("commitments")
 def record(
     *,
     actor: Actor,
@@ -30,43 +35,34 @@ def record(
     reason: str = "",
     purpose: str = "",
     details: Mapping[str, str | int | bool | list[str]] | None = None,
+    commitments: Mapping[str, str] | None = None,
 ) -> UUID:
     """Enter one thing that was done, in the caller's own transaction; returns the entry's id.
 
-    `target` is `(kind, id)`; `details` hold ids, counts and codes, never a personal value. From where it was done is
-    the caller's `Origin`. Raises: ValueError, for details that canonical JSON cannot spell in one way, such as a float.
+    `target` is `(kind, id)`; `details` hold ids, counts and codes, never a personal value. Where a value matters, it is
+    given by name in `commitments`: the entry then holds a commitment to it, under a key of the person's. From where it
+    was done is the caller's `Origin`. Raises: ValueError, for details that canonical JSON cannot spell in one way, such
+    as a float, and for commitments without a person.
     """
-    origin = current_origin()
-    entry = Entry(
-        at=clock.now(),
-        actor_kind=actor.kind.value,
-        actor_id=actor.id,
-        action=action,
-        target_kind=target[0],
-        target_id=str(target[1]),
-        controller_id=controller_id,
-        subject_id=subject_id,
-        reason=reason,
-        purpose=purpose,
-        request_id=origin.request_id,
-        network=origin.network,
-        details=dict(details or {}),
-    )
+    entry = _entry(actor, action, target, controller_id, subject_id)
+    entry.reason, entry.purpose, entry.details = reason, purpose, dict(details or {})
+    if commitments:
+        entry.commitments = _commitments(entry, commitments)
     insert_entry(_hashed(entry))
     return entry.id
 
 
 def record_reading(reading: Reading) -> None:
-    """Enter a reading of personal data or a secret: who, whose (nobody named: many), for which purpose and why."""
-    record(
-        actor=reading.actor,
-        action=f"{reading.what}.read",
-        target=("subject", reading.subject_id or "all"),
-        controller_id=reading.controller_id,
-        subject_id=reading.subject_id,
-        reason=reading.reason,
-        purpose=reading.purpose,
-    )
+    """Enter a reading of personal data or a secret: who, whose (nobody named: many), for which purpose and why.
+
+    Inside a transaction it is noted in the keys database as well, whatever becomes of that transaction: see `pending`.
+    """
+    target = ("subject", reading.subject_id or "all")
+    entry = _entry(reading.actor, f"{reading.what}.read", target, reading.controller_id, reading.subject_id)
+    entry.reason, entry.purpose = reading.reason, reading.purpose
+    insert_entry(_hashed(entry))
+    if connection.in_atomic_block:
+        keep_pending(entry)
 
 
 def record_key_event(event: KeyEvent) -> None:
@@ -102,13 +98,57 @@ def take_over_incidents() -> int:
             purpose=incident.purpose,
             details={"code": incident.code, "place": incident.place, "data_key": str(incident.key_id)},
         )
-        with transaction.atomic():
-            # On PostgreSQL another may come in between, on SQLite nobody; there the log takes no row twice.
-            if not Entry.objects.filter(id=entry.id).exists():
-                Entry.objects.bulk_create([_hashed(entry)], ignore_conflicts=True)
+        _insert_once(_hashed(entry))
         incident.delete()  # only once the entry is committed: whoever dies between the two does it again
         count += 1
     return count
+
+
+def take_over_readings() -> int:
+    """Enter every reading whose transaction was rolled back, from the keys database; says how many.
+
+    Safe to repeat and to run twice at once: the entry has the id that it had.
+    """
+    count = 0
+    for entry in undone_entries():
+        entry.details = {"rolled_back": True}
+        _insert_once(_hashed(entry))
+        drop_pending([entry.id])  # only once the entry is committed
+        count += 1
+    return count
+
+
+def _entry(
+    actor: Actor, action: str, target: tuple[str, UUID | str], controller_id: UUID | None, subject_id: UUID | None
+) -> Entry:
+    origin = current_origin()
+    return Entry(
+        at=clock.now(),
+        actor_kind=actor.kind.value,
+        actor_id=actor.id,
+        action=action,
+        target_kind=target[0],
+        target_id=str(target[1]),
+        controller_id=controller_id,
+        subject_id=subject_id,
+        request_id=origin.request_id,
+        network=origin.network,
+    )
+
+
+@sensitive_variables("values")
+def _commitments(entry: Entry, values: Mapping[str, str]) -> dict[str, str]:
+    if entry.controller_id is None or entry.subject_id is None:
+        raise ValueError("a commitment is under a person's key: name the person and their controller")
+    made = commit(controller_id=entry.controller_id, subject_id=entry.subject_id, values=values)
+    return {name: b64encode(one).decode() for name, one in made.items()}
+
+
+def _insert_once(entry: Entry) -> None:
+    with transaction.atomic():
+        # On PostgreSQL another may come in between, on SQLite nobody; there the log takes no row twice.
+        if not Entry.objects.filter(id=entry.id).exists():
+            Entry.objects.bulk_create([entry], ignore_conflicts=True)
 
 
 def _hashed(entry: Entry) -> Entry:

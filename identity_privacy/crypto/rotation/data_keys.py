@@ -21,6 +21,7 @@ from identity_privacy.crypto.rotation.materials import Materials, materials_in, 
 from identity_privacy.crypto.rotation.outcome import Outcome, Plan, Progress, Unreadable, unseen
 from identity_privacy.crypto.rotation.resealing import reseal
 from identity_privacy.crypto.rotation.writers import wait_for_writers
+from identity_privacy.crypto.terms import KeyKind
 
 # Keys that are under way at once: each table is asked once for all of them.
 BATCH = 300
@@ -41,14 +42,17 @@ class Whose:
         return cls()
 
     def keys(self) -> QuerySet[DataKey]:
-        """These data keys, but for orphans that are about to be swept."""
+        """These data keys, but for orphans that are about to be swept, and for those of commitments.
+
+        Under these nothing is sealed that could be sealed anew: a commitment holds for its key alone.
+        """
         named = {
             "subject_id": self.subject_id,
             "owner_id": self.owner_id,
             "controller_key__controller_id": self.controller_id,
         }
         named_ones = {name: value for name, value in named.items() if value is not None}
-        return DataKey.objects.filter(retired_at=None, **named_ones)
+        return DataKey.objects.filter(retired_at=None, **named_ones).exclude(kind=KeyKind.COMMITMENT)
 
 
 def plan_dek(whose: Whose, *, resume: bool = False) -> Plan:

@@ -1,9 +1,10 @@
-"""`manage.py audit sequence|verify|export|partitions|prune|rotate-key|witness|witness-key`."""
+"""`manage.py audit sequence|verify|export|partitions|prune|rotate-key|witness|witness-key|commitment`."""
 
 import base64
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import date, timedelta
 from pathlib import Path
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
@@ -14,7 +15,7 @@ from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.continuity import WHAT_TO_DO
 from identity_privacy.audit.errors import LogAltered, LogBehind
 from identity_privacy.audit.exporting import export_lines
-from identity_privacy.audit.management import prune, witness
+from identity_privacy.audit.management import commitment, prune, witness
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.partitions import make_partitions
 from identity_privacy.audit.pruning import pruned_count
@@ -49,11 +50,16 @@ class Command(BaseCommand):
             help=f"how long the old key signs beside the new one (default: {OVERLAP.days}; 0: it is in wrong hands)",
         )
         witness.add_arguments(commands)
+        commitment.add_arguments(
+            commands.add_parser("commitment", help="Say whether a value is the one that an entry commits to")
+        )
 
     def handle(self, *, verb: str, folder: Path | None = None, **options: object) -> None:
         """Do the one that was asked for."""
         if verb in witness.VERBS:
             witness.run(verb, options, self.stdout, self.stderr)
+        elif isinstance(entry := options.get("entry"), UUID):
+            commitment.run(entry=entry, name=str(options["name"]), stdout=self.stdout)
         elif verb == "rotate-key":
             self._rotate_key(options["overlap_days"])
         elif verb == "sequence":
