@@ -9,9 +9,10 @@ from uuid import UUID
 from django.db import transaction
 from uuid_utils.compat import uuid7
 
+from consent.decisions import people_to_write_about
 from consent.errors import NotAskedFor, PersonErased
 from consent.models import ConsentEvent, ConsentState, Notice, Purpose
-from consent.rules import Decision, comes_after, decide
+from consent.rules import comes_after
 from consent.terms import Channel, ConsentAction, LegalBasis
 from identity_privacy import clock
 from identity_privacy.access.models import Controller
@@ -20,7 +21,6 @@ from identity_privacy.audit.services import record
 from identity_privacy.delivery.models import Link, System
 from identity_privacy.delivery.services import enqueue
 from profiles.models import Profile
-from profiles.querysets import ProfileQuerySet
 
 
 @transaction.atomic
@@ -173,7 +173,7 @@ def import_choices(*, actor: Actor, purpose: Purpose, notice: Notice, choices: I
         raise NotAskedFor(purpose.code)
     now, choices = clock.now(), list(choices)
     # Locked as for one choice, so that no erasure and no switch in the portal comes between.
-    people = _people_to_write_about(purpose).select_for_update()
+    people = people_to_write_about(purpose).select_for_update()
     writable = set(people.in_bulk({choice.subject_id for choice in choices}))
     writable -= set(ConsentState.objects.filter(purpose=purpose).values_list("subject_id", flat=True))
     events = [
@@ -220,22 +220,9 @@ def import_choices(*, actor: Actor, purpose: Purpose, notice: Notice, choices: I
     return len(events)
 
 
-def decision(*, subject_id: UUID, purpose: Purpose) -> Decision:
-    """May this person's data be used for this purpose now, and why; the safe answer for the erased and restricted."""
-    basis = LegalBasis(purpose.legal_basis)
-    if not _people_to_write_about(purpose).filter(id=subject_id).exists():
-        return Decision(allowed=False, reason="unknown_or_barred", legal_basis=basis)
-    state = ConsentState.objects.filter(subject_id=subject_id, purpose=purpose).first()
-    return decide(basis, ConsentAction(state.action) if state else None)
-
-
-def _people_to_write_about(purpose: Purpose) -> ProfileQuerySet:
-    return Profile.objects.of(purpose.controller_id).living().filter(restricted_at=None)
-
-
 def _person_to_write_about(subject_id: UUID, purpose: Purpose) -> Profile:
     # Locked against an erasure at the same moment: whoever comes second sees what the first did.
-    profile = _people_to_write_about(purpose).select_for_update().filter(id=subject_id).first()
+    profile = people_to_write_about(purpose).select_for_update().filter(id=subject_id).first()
     if profile is None:
         raise PersonErased(str(subject_id))
     return profile

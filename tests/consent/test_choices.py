@@ -7,9 +7,10 @@ import pytest
 from django.db import DatabaseError, IntegrityError, transaction
 
 from consent import services
+from consent.decisions import decision
 from consent.errors import NotAskedFor, PersonErased
 from consent.models import ConsentEvent, ConsentState, Notice, Purpose
-from consent.services import KnownChoice, answer_all, decision, import_choices, record_choice
+from consent.services import KnownChoice, answer_all, import_choices, record_choice
 from consent.terms import Channel, ConsentAction
 from dsar.services import carry_out
 from dsar.terms import RequestKind

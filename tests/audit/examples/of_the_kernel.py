@@ -1,0 +1,381 @@
+"""The verbs of access, of the log itself and of delivery."""
+
+from datetime import date, timedelta
+from uuid import UUID, uuid4
+
+from identity_privacy import clock
+from identity_privacy.access import services as access
+from identity_privacy.access.models import SignInCode, SignInTally
+from identity_privacy.actors import Actor
+from identity_privacy.audit import services as audit
+from identity_privacy.audit.checkpoints import log_name
+from identity_privacy.audit.continuity import keep
+from identity_privacy.audit.models import Checkpoint, Entry
+from identity_privacy.audit.note import signed_checkpoint
+from identity_privacy.audit.pending import keep_pending
+from identity_privacy.crypto.events import KeyEvent
+from identity_privacy.crypto.models import Incident
+from identity_privacy.crypto.reading import Reading
+from identity_privacy.delivery import services as delivery
+from identity_privacy.delivery.models import Message
+from identity_privacy.delivery.services import NewLink
+from identity_privacy.delivery.terms import MessageState, SystemKind
+from profiles.models import Profile
+from tests.audit.aged import OLD, enter_on
+from tests.audit.verbs import Act, Entered, shows
+from tests.audit.witnessed import WITNESS, cosigned, grow
+from tests.cast import ALICE_EMAIL, Cast
+from tests.delivery.world import make_message
+from tests.factories import SERVICE
+
+STRANGER = Actor.stranger()
+LOG = ("log", "identity-privacy.example/log")
+
+
+# --- Access -------------------------------------------------------------------------------------------
+
+
+@shows(access.open_controller)
+def open_controller(cast: Cast) -> Act:
+    def run() -> UUID:
+        return access.open_controller(
+            actor=SERVICE,
+            code="third",
+            name="Third",
+            host="third.example",
+            country="DE",
+            time_zone="Europe/Berlin",
+            privacy_email="privacy@third.example",
+        ).id
+
+    return Act(
+        run=run,
+        enters=lambda made: [Entered("controller.opened", SERVICE, ("controller", made), None, UUID(str(made)))],
+    )
+
+
+@shows(access.add_staff)
+def add_staff(cast: Cast) -> Act:
+    return Act(
+        run=lambda: access.add_staff(actor=SERVICE, controller=cast.lindwerk, username="dana", password=uuid4().hex).id,
+        enters=lambda made: [Entered("staff.added", SERVICE, ("user", made), None, cast.lindwerk.id)],
+    )
+
+
+@shows(access.request_sign_in_code)
+def request_sign_in_code(cast: Cast) -> Act:
+    return Act(
+        run=lambda: access.request_sign_in_code(controller=cast.lindwerk, email=ALICE_EMAIL).id,
+        enters=lambda made: [
+            Entered("sign_in.code_requested", STRANGER, ("sign_in_code", made), cast.alice, cast.lindwerk.id)
+        ],
+    )
+
+
+@shows(access.sign_in_with_code)
+def sign_in_with_code(cast: Cast) -> Act:
+    code = access.request_sign_in_code(controller=cast.lindwerk, email=ALICE_EMAIL)
+    message = Message.objects.get(subject_id=cast.alice, topic="sign_in_code")
+    with Reading(actor=SERVICE, purpose="test", reason="test", subject_id=None):
+        sent = next(word for word in str(message.body["text"]).split() if word.isdigit() and len(word) == 6)
+    return Act(
+        run=lambda: access.sign_in_with_code(code_id=code.id, code=sent),
+        enters=lambda _: [
+            Entered(
+                "sign_in.succeeded",
+                Actor.subject(cast.alice),
+                ("sign_in_code", code.id),
+                cast.alice,
+                cast.lindwerk.id,
+            )
+        ],
+    )
+
+
+@shows(access.forget_sign_ins)
+def forget_sign_ins(cast: Cast) -> Act:
+    code: SignInCode = access.request_sign_in_code(controller=cast.lindwerk, email=ALICE_EMAIL)
+    SignInTally.objects.filter(codes=code.id).update(asked_at=clock.now() - timedelta(days=3))
+    return Act(
+        run=access.forget_sign_ins,
+        enters=lambda _: [Entered("sign_in.forgotten", Actor.service("access"), ("sign_in_tally", "idle"))],
+    )
+
+
+# --- The log itself -----------------------------------------------------------------------------------
+
+
+@shows(audit.record)
+def record(cast: Cast) -> Act:
+    return Act(
+        run=lambda: audit.record(
+            actor=SERVICE,
+            action="test.done",
+            target=("thing", "1"),
+            controller_id=cast.lindwerk.id,
+            subject_id=cast.alice,
+        ),
+        enters=lambda _: [Entered("test.done", SERVICE, ("thing", "1"), cast.alice, cast.lindwerk.id)],
+    )
+
+
+def reading(cast: Cast) -> Reading:
+    return Reading(actor=SERVICE, purpose="test", reason="test", subject_id=cast.alice, controller_id=cast.lindwerk.id)
+
+
+@shows(audit.record_reading)
+def record_reading(cast: Cast) -> Act:
+    return Act(
+        run=lambda: audit.record_reading(reading(cast)),
+        reads=frozenset([cast.alice]),
+        why_none="the reading is all that is done",
+    )
+
+
+@shows(audit.record_key_event)
+def record_key_event(cast: Cast) -> Act:
+    event = KeyEvent(action="keys.dek_rotated", controller_id=cast.lindwerk.id, subject_id=cast.alice)
+    return Act(
+        run=lambda: audit.record_key_event(event),
+        enters=lambda _: [
+            Entered("keys.dek_rotated", Actor.service("keys"), ("keys", cast.alice), cast.alice, cast.lindwerk.id)
+        ],
+    )
+
+
+@shows(audit.take_over_incidents)
+def take_over_incidents(cast: Cast) -> Act:
+    incident = Incident.objects.create(
+        at=clock.now(),
+        code="wrong-place",
+        place="profiles.identifier.value",
+        row_id=uuid4(),
+        key_id=uuid4(),
+        actor_kind=SERVICE.kind.value,
+        actor_id=SERVICE.id,
+        purpose="test",
+        controller_id=cast.lindwerk.id,
+        subject_id=cast.alice,
+    )
+    target = ("row", incident.row_id)
+    return Act(
+        run=audit.take_over_incidents,
+        enters=lambda _: [Entered("value.unreadable", SERVICE, target, cast.alice, cast.lindwerk.id)],
+    )
+
+
+@shows(audit.take_over_readings)
+def take_over_readings(cast: Cast) -> Act:
+    entry = Entry(
+        at=clock.now() - timedelta(days=2),
+        actor_kind=SERVICE.kind.value,
+        actor_id=SERVICE.id,
+        action="personal_data.read",
+        target_kind="subject",
+        target_id=str(cast.alice),
+        controller_id=cast.lindwerk.id,
+        subject_id=cast.alice,
+    )
+    keep_pending(entry)
+    return Act(
+        run=audit.take_over_readings,
+        reads=frozenset([cast.alice]),
+        why_none="the readings that it takes over are all that it enters",
+    )
+
+
+@shows(audit.sequence)
+def sequence(cast: Cast) -> Act:
+    return Act(run=audit.sequence, is_durable=True, why_none="it gives entries their place, and signs that")
+
+
+@shows(audit.hand_over)
+def hand_over(cast: Cast) -> Act:
+    audit.sequence()
+    lost = Checkpoint(
+        epoch=1, size=10_000, root=bytes(32), at=clock.now(), note=signed_checkpoint(log_name(1), 10_000, bytes(32))
+    )
+    keep("w", lost)
+    return Act(
+        run=lambda: audit.hand_over(actor=SERVICE),
+        enters=lambda _: [Entered("log.handed_over", SERVICE, ("log", log_name(2)))],
+        is_durable=True,
+    )
+
+
+@shows(audit.check_log)
+def check_log(cast: Cast) -> Act:
+    audit.sequence()
+    return Act(run=lambda: audit.check_log(actor=SERVICE), enters=lambda _: [Entered("log.verified", SERVICE, LOG)])
+
+
+@shows(audit.check_commitment)
+def check_commitment(cast: Cast) -> Act:
+    entry_id = audit.record(
+        actor=SERVICE,
+        action="test.done",
+        target=("thing", "1"),
+        controller_id=cast.lindwerk.id,
+        subject_id=cast.alice,
+        commitments={"contact": ALICE_EMAIL},
+    )
+    return Act(
+        run=lambda: audit.check_commitment(actor=SERVICE, entry_id=entry_id, name="contact", value=ALICE_EMAIL),
+        enters=lambda _: [Entered("commitment.checked", SERVICE, ("entry", entry_id), cast.alice, cast.lindwerk.id)],
+    )
+
+
+@shows(audit.rotate_checkpoint_key)
+def rotate_checkpoint_key(cast: Cast) -> Act:
+    audit.sequence()
+
+    def run() -> UUID:
+        _, new = audit.rotate_checkpoint_key(actor=SERVICE)
+        return new.id
+
+    return Act(run=run, enters=lambda made: [Entered("checkpoint_key.rotated", SERVICE, ("signing_key", made))])
+
+
+@shows(audit.accept_cosignature)
+def accept_cosignature(cast: Cast) -> Act:
+    checkpoint = grow()
+    return Act(
+        run=lambda: audit.accept_cosignature(note=cosigned(checkpoint)),
+        enters=lambda _: [Entered("checkpoint.cosigned", Actor.witness(WITNESS.name), LOG)],
+    )
+
+
+@shows(audit.prune)
+def prune(cast: Cast) -> Act:
+    enter_on(OLD, 2)
+    return Act(
+        run=lambda: audit.prune(date(2015, 4, 1), actor=SERVICE, account="operator7"),
+        enters=lambda _: [Entered("log.pruned", SERVICE, LOG)],
+        is_durable=True,
+    )
+
+
+# --- Delivery -----------------------------------------------------------------------------------------
+
+
+@shows(delivery.register_system)
+def register_system(cast: Cast) -> Act:
+    return Act(
+        run=lambda: (
+            delivery.register_system(
+                actor=SERVICE,
+                controller=cast.lindwerk,
+                code="crm",
+                name="Kartei",
+                kind=SystemKind.WEBHOOK,
+                endpoint="https://crm.example/hooks",
+            ).id
+        ),
+        enters=lambda made: [Entered("system.registered", SERVICE, ("system", made), None, cast.lindwerk.id)],
+    )
+
+
+@shows(delivery.switch_off_system)
+def switch_off_system(cast: Cast) -> Act:
+    target = ("system", cast.shop.id)
+    return Act(
+        run=lambda: delivery.switch_off_system(actor=SERVICE, system=cast.shop, reason="moved"),
+        enters=lambda _: [Entered("system.switched_off", SERVICE, target, None, cast.lindwerk.id)],
+    )
+
+
+@shows(delivery.switch_on_system)
+def switch_on_system(cast: Cast) -> Act:
+    target = ("system", cast.shop.id)
+    return Act(
+        run=lambda: delivery.switch_on_system(actor=SERVICE, system=cast.shop, reason="back"),
+        enters=lambda _: [Entered("system.switched_on", SERVICE, target, None, cast.lindwerk.id)],
+    )
+
+
+def key_of(cast: Cast, subject_id: UUID) -> UUID:
+    return Profile.objects.get(id=subject_id).data_key_id
+
+
+@shows(delivery.link_subject)
+def link_subject(cast: Cast) -> Act:
+    key_id = key_of(cast, cast.bob)
+    target = ("system", cast.mailer.id)
+    return Act(
+        run=lambda: delivery.link_subject(
+            actor=SERVICE, system=cast.mailer, subject_id=cast.bob, data_key_id=key_id, account_id="b-1"
+        ),
+        enters=lambda _: [Entered("links.added", SERVICE, target, cast.bob, cast.lindwerk.id)],
+    )
+
+
+@shows(delivery.link_subjects)
+def link_subjects(cast: Cast) -> Act:
+    new = NewLink(subject_id=cast.bob, data_key_id=key_of(cast, cast.bob), account_id="b-1")
+    target = ("system", cast.mailer.id)
+    return Act(
+        run=lambda: delivery.link_subjects(actor=SERVICE, system=cast.mailer, links=[new]),
+        enters=lambda _: [Entered("links.added", SERVICE, target, cast.bob, cast.lindwerk.id)],
+    )
+
+
+@shows(delivery.replay_message)
+def replay_message(cast: Cast) -> Act:
+    message = make_message(cast.shop)
+    Message.objects.filter(id=message.id).update(state=MessageState.DEAD, dead_at=clock.now())
+    target = ("message", message.id)
+    return Act(
+        run=lambda: delivery.replay_message(actor=SERVICE, message=message),
+        enters=lambda _: [Entered("message.replayed", SERVICE, target, None, cast.lindwerk.id)],
+    )
+
+
+@shows(delivery.deliver_due)
+def deliver_due(cast: Cast) -> Act:
+    Message.objects.all().delete()
+    access.request_sign_in_code(controller=cast.lindwerk, email="nobody@example.org")
+    message = Message.objects.get()
+    return Act(
+        run=delivery.deliver_due,
+        enters=lambda _: [
+            Entered("message.delivered", Actor.service("delivery"), ("message", message.id), None, cast.lindwerk.id)
+        ],
+        reads=frozenset([None]),
+    )
+
+
+@shows(delivery.claim_due)
+def claim_due(cast: Cast) -> Act:
+    make_message(cast.shop)
+    return Act(run=lambda: delivery.claim_due(5), why_none="what becomes of a message is entered when it ends")
+
+
+@shows(delivery.enqueue)
+def enqueue(cast: Cast) -> Act:
+    key_id = key_of(cast, cast.alice)
+    return Act(
+        run=lambda: make_message(cast.shop, key=key_id), why_none="the verb that causes a message enters what it did"
+    )
+
+
+@shows(delivery.reseal_pending)
+def reseal_pending(cast: Cast) -> Act:
+    old, new = key_of(cast, cast.alice), key_of(cast, cast.bob)
+    message = make_message(cast.shop, key=old)
+    Message.objects.filter(id=message.id).update(subject_id=cast.alice)
+
+    def run() -> object:
+        with Reading(actor=SERVICE, purpose="test", reason="test", subject_id=cast.alice):
+            return delivery.reseal_pending(subject_id=cast.alice, data_key_id=new)
+
+    return Act(run=run, reads=frozenset([cast.alice]), why_none="a step of erasing, which enters it")
+
+
+@shows(delivery.wake)
+def wake(cast: Cast) -> Act:
+    return Act(run=lambda: delivery.wake("audit.sequence"), why_none="it only has a worker look")
+
+
+@shows(delivery.stop_claiming)
+def stop_claiming(cast: Cast) -> Act:
+    return Act(run=lambda: None, why_none="it changes this process alone, and nothing that is stored")
