@@ -1,9 +1,11 @@
 """The Celery app: it only wakes workers; what is to be done stands in the database."""
 
+import logging.config
 import os
 
 from celery import Celery, Task
-from celery.signals import beat_init, worker_init
+from celery.signals import beat_init, setup_logging, worker_init
+from django.conf import settings
 
 from identity_privacy import broker
 from identity_privacy.audit.origin import Origin, coming_from
@@ -28,6 +30,12 @@ class NamedTask(Task[..., object]):
 app = Celery("identity_privacy", task_cls=NamedTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def log_as_the_web_process_does(**_: object) -> None:
+    """Keep Celery from setting up logs of its own, which tell the text of every error."""
+    logging.config.dictConfig(settings.LOGGING)
 
 
 @worker_init.connect

@@ -3,18 +3,22 @@
 Verbs are the public functions of the services modules; of a package, those that it exports.
 """
 
+import logging
 from collections.abc import Collection
 from uuid import UUID
 
 import pytest
+from celery.signals import before_task_publish
 from django.db import transaction
-from pytest_django import Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
+from dsar.demo.search import encoded
 from identity_privacy.audit.models import Entry
 from tests import cast as stage
 from tests.audit.examples import of_consent_and_profiles, of_requests, of_the_kernel
 from tests.audit.verbs import EXAMPLES, Act, Entered, Verb, verbs
 from tests.audit.witnessed import WITNESS
+from tests.cast import ALICE_EMAIL, BOB_EMAIL, CHARLIE_EMAIL
 
 pytestmark = pytest.mark.django_db
 
@@ -24,6 +28,22 @@ VERBS = sorted(verbs(), key=lambda verb: f"{verb.__module__}.{verb.__qualname__}
 each_verb = pytest.mark.parametrize(
     "verb", VERBS, ids=lambda verb: f"{verb.__module__.replace('identity_privacy.', '')}.{verb.__qualname__}"
 )
+
+
+# What the stage and the examples hold of people, in every form in which it could stand somewhere.
+VALUES = (
+    ALICE_EMAIL,
+    BOB_EMAIL,
+    CHARLIE_EMAIL,
+    "alice@example.org",
+    "nobody@example.org",
+    "eve@example.org",
+    "1988-05-12",
+    "Freiherr-vom-Stein",
+    "5304218",
+    "shop-alice",
+)
+FORMS = [found for value in VALUES for found in encoded(value)]
 
 
 class Undone(Exception):
@@ -68,6 +88,31 @@ def test_nothing_of_it_stays_where_its_transaction_is_rolled_back(act: Act) -> N
     with pytest.raises(expected):
         undo(act)
     assert entries_beside(before) == []
+
+
+@each_verb
+def test_it_tells_no_value_to_the_log_a_log_line_or_the_broker(
+    act: Act, caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    published: list[str] = []
+
+    def note(body: object = None, headers: object = None, **_: object) -> None:
+        published.append(repr((body, headers)))
+
+    before_task_publish.connect(note, weak=False, dispatch_uid="test")
+    try:
+        with django_capture_on_commit_callbacks(execute=True):
+            act.run()
+    finally:
+        before_task_publish.disconnect(dispatch_uid="test")
+    told = {"entries": repr(list(Entry.objects.values())), "log": caplog.text, "broker": "".join(published)}
+    found = [(place, name) for place, text in told.items() for name, form in FORMS if form in text.encode()]
+    assert found == []
+
+
+def test_the_search_finds_what_it_looks_for() -> None:
+    assert {name for name, form in FORMS if form in ALICE_EMAIL.encode()} == {"UTF-8"}
 
 
 @transaction.atomic
