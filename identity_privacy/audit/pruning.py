@@ -88,8 +88,8 @@ def refuse_unless_pruned(epoch: int, start: int, end: int) -> None:
         return
     for expected, index in enumerate(places.values_list("index", flat=True).iterator(), start=start):
         if index != expected:
-            raise LogAltered(f"entry {expected} is missing")
-    raise LogAltered(f"entry {start + places.count()} is missing")
+            raise LogAltered(f"entry {expected} of epoch {epoch} is missing")
+    raise LogAltered(f"entry {start + places.count()} of epoch {epoch} is missing")
 
 
 def refuse_more_than_pruned() -> None:

@@ -1,61 +1,163 @@
-"""Checking the whole log, and what is known of it."""
+"""Checking the whole log, and what is known of it.
 
-from collections.abc import Iterator
+An epoch is walked once, in the log's order. Each entry is held against its own hash, the tree over them against the
+stored tiles, and each stored checkpoint, on the way past its size, against the root there. So whatever was changed in
+any of these is met at the first place where it shows.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from hashlib import sha256
+from itertools import groupby
+from typing import Final, TypeAlias
 
 from django.db.models import Max
 
-from identity_privacy.audit.canonical import entry_bytes
 from identity_privacy.audit.checkpoints import latest_checkpoint, log_name, stated
-from identity_privacy.audit.errors import LogAltered
-from identity_privacy.audit.merkle import root
-from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
-from identity_privacy.audit.offline import Tree, leaf_hash
+from identity_privacy.audit.continuity import HANDED_OVER, refuse_unless_continued
+from identity_privacy.audit.errors import LogAltered, LogBehind
+from identity_privacy.audit.models import Checkpoint, Entry, Sequenced, Tile
 from identity_privacy.audit.pruning import pruned_leaves, refuse_more_than_pruned
-from identity_privacy.audit.tiles import TileReader
-from identity_privacy.crypto.signing import public_keys
+from identity_privacy.audit.stored_tree import StoredTree, as_bytes
+from identity_privacy.audit.walking import Stored, one_moment, walk
+from identity_privacy.crypto.signing import PublicKey, public_keys
+from identity_privacy.errors import NotFound
 
 VERIFIED, ALTERED = "log.verified", "log.altered"
+_PAGE: Final = 100
+
+# Told how many more entries were checked.
+Progress: TypeAlias = Callable[[int], object]
 
 
-def verify_log() -> int:
-    """Check every sequenced entry, the trees and the newest checkpoint of each epoch; says how many entries.
+def verify_log(*, epoch: int | None = None, progress: Progress = lambda count: None) -> int:
+    """Check every sequenced entry, the trees and every checkpoint, of one epoch or of all; says how many entries.
 
-    Raises: LogAltered, naming the first bad entry.
+    Call it outside a transaction: there it sees the log as at one moment. Raises: LogAltered, naming the first bad
+    entry by index and epoch; NotFound, where there is no such epoch.
     """
-    last = [model._default_manager.aggregate(last=Max("epoch"))["last"] or 0 for model in (Sequenced, Checkpoint)]
-    size = sum(_verify_epoch(epoch) for epoch in range(1, max(last) + 1))
-    refuse_more_than_pruned()
-    return size
+    keys = public_keys()
+    with one_moment():
+        sizes = epoch_sizes()
+        if epoch is not None and epoch not in sizes:
+            raise NotFound(f"the log has no epoch {epoch}")
+        asked = sorted(sizes) if epoch is None else [epoch]
+        for each in asked:
+            _verify_epoch(each, sizes, keys, progress)
+        refuse_more_than_pruned()
+    try:
+        refuse_unless_continued()  # read after that moment: what somebody holds now may be newer than it
+    except LogBehind as behind:
+        raise LogAltered(str(behind)) from behind
+    return sum(sizes[each] for each in asked)
 
 
-def _verify_epoch(epoch: int) -> int:
-    checkpoint = latest_checkpoint(epoch)
-    signed = checkpoint.size if checkpoint else 0
-    tree = Tree(_leaves(epoch, signed))
-    size, top = tree.size, tree.root()
-    if size > signed:
-        raise LogAltered(f"entry {signed} is not in a checkpoint")
-    if checkpoint and not top == root(size, TileReader(epoch)) == bytes(checkpoint.root):
-        raise LogAltered("the tree does not lead to the signed root")
-    if checkpoint and stated(checkpoint, public_keys()) != (size, bytes(checkpoint.root)):
-        raise LogAltered("the newest checkpoint does not state what is stored")
-    return size
+def epoch_sizes() -> dict[int, int]:
+    """How many entries the newest checkpoint of each epoch states. Raises: LogAltered, for what is in none of these."""
+    sizes = dict(Checkpoint.objects.order_by("epoch").values_list("epoch").annotate(Max("size")))
+    for model in (Sequenced, Tile):
+        stray = model._default_manager.exclude(epoch__in=sizes).values_list("epoch", flat=True).first()
+        if stray is not None:
+            raise LogAltered(f"entry 0 of epoch {stray} is not in a checkpoint")
+    return sizes
 
 
-def _leaves(epoch: int, signed: int) -> Iterator[bytes]:
-    """The leaf hash of each place of an epoch, once its entry is found right; of those that were pruned as stored."""
-    node = TileReader(epoch)
-    expected = 0
-    places = Sequenced.objects.filter(epoch=epoch).order_by("index").select_related("entry")
-    for place in places.iterator(chunk_size=2_000):
-        yield from pruned_leaves(epoch, expected, place.index)
-        leaf = leaf_hash(entry_bytes(place.entry))
-        if leaf != bytes(place.entry.leaf_hash) or leaf != node(0, place.index):
-            raise LogAltered(f"entry {place.index} was changed")
-        yield leaf
-        expected = place.index + 1
-    yield from pruned_leaves(epoch, expected, signed)
+def _verify_epoch(epoch: int, sizes: Mapping[int, int], keys: Sequence[PublicKey], progress: Progress) -> None:
+    tree, size, signed = StoredTree(epoch), sizes[epoch], 0
+    checkpoints = _checkpoints(epoch)
+    due = next(checkpoints)
+    with closing(walk(epoch, size)) as batches:
+        for batch in batches:
+            batch, leaves = _with_leaves(epoch, batch)
+            at, right = 0, _how_many_are_right(batch, leaves, first=tree.size)
+            while at < right:
+                until = min(right, at + due.size - tree.size) if due.size > tree.size else right
+                tree.extend(leaves[at:until])
+                at = until
+                if tree.size == due.size:
+                    _check_checkpoint(due, tree.root(), keys, behind=signed)
+                    signed, due = due.size, next(checkpoints, due)
+            if right < len(batch):
+                tree.check_last_tiles()
+                raise LogAltered(f"entry {tree.size} of epoch {epoch} {_finding(batch[right], tree.size)}")
+            progress(len(batch))
+    is_all_there = tree.check_last_tiles()
+    if tree.size != size:
+        raise LogAltered(f"entry {tree.size} of epoch {epoch} is missing")
+    if due.size != size:
+        raise LogAltered(f"a checkpoint of epoch {epoch} was changed: it states {due.size} entries")
+    if Sequenced.objects.filter(epoch=epoch, index__gte=size).exists():
+        raise LogAltered(f"entry {size} of epoch {epoch} is not in a checkpoint")
+    if not is_all_there:
+        raise LogAltered(f"the tree of epoch {epoch} holds more than its {size} entries")
+    if epoch > 1:
+        _check_hand_over(epoch, sizes)
+
+
+def _with_leaves(epoch: int, batch: list[Stored]) -> tuple[list[Stored], list[bytes]]:
+    """A batch with the leaf hash of each entry; of those that were pruned it is the one that the tiles keep."""
+    leaves = [sha256(b"\x00" + stored.line).digest() for stored in batch]
+    # Runs of places that follow one another.
+    runs = groupby(range(len(batch)), lambda at: (batch[at].entry_id is None, batch[at].place - at))
+    for (is_missing, _), run in runs:
+        places = list(run) if is_missing else []
+        with suppress(LogAltered):  # it is then named as missing, unless something before it is found
+            for at, leaf in zip(places, _pruned(epoch, [batch[at].place for at in places]), strict=True):
+                batch[at], leaves[at] = batch[at]._replace(leaf_hash=leaf), leaf
+    return batch, leaves
+
+
+def _pruned(epoch: int, places: Sequence[int]) -> list[bytes]:
+    """The leaf hashes of pruned entries that follow one another. Raises: LogAltered, if one was not pruned."""
+    return list(pruned_leaves(epoch, places[0], places[-1] + 1)) if places else []
+
+
+def _how_many_are_right(batch: Sequence[Stored], leaves: Sequence[bytes], *, first: int) -> int:
+    """How many entries of a batch, from its beginning, are in their places and as they were when they were hashed."""
+    places = range(first, first + len(batch))
+    if leaves == [stored.leaf_hash for stored in batch] and list(places) == [stored.place for stored in batch]:
+        return len(batch)
+    alike = zip(batch, places, leaves, strict=True)
+    return [(one.place, one.leaf_hash) == (place, leaf) for one, place, leaf in alike].index(False)
+
+
+def _finding(stored: Stored, place: int) -> str:
+    """What is wrong with the entry that was met where this place should be."""
+    return "was changed" if stored.place == place and stored.entry_id is not None else "is missing"
+
+
+def _checkpoints(epoch: int) -> Iterator[Checkpoint]:
+    """An epoch's checkpoints, from the smallest."""
+    every = Checkpoint.objects.filter(epoch=epoch).order_by("size").values_list("size", "root", "note")
+    page = list(every[:_PAGE])
+    while page:
+        yield from (Checkpoint(epoch=epoch, size=size, root=root, note=str(note)) for size, root, note in page)
+        page = list(every.filter(size__gt=page[-1][0])[:_PAGE])
+
+
+def _check_checkpoint(checkpoint: Checkpoint, root: bytes, keys: Sequence[PublicKey], *, behind: int) -> None:
+    """That a checkpoint states this root; the one before, up to entry `behind`, was right. Raises: LogAltered."""
+    name = f"the checkpoint of {checkpoint.size} entries of epoch {checkpoint.epoch}"
+    try:
+        size, signed = stated(checkpoint, keys)
+    except LogAltered as error:
+        raise LogAltered(f"{name} was changed: {error}") from error
+    if size != checkpoint.size or as_bytes(checkpoint.root) != signed:
+        raise LogAltered(f"{name} was changed: it was signed for {size} entries or another root")
+    if root != signed:
+        raise LogAltered(
+            f"entry {behind} of epoch {checkpoint.epoch} or one behind it was changed: they do not lead to the root "
+            f"that was signed of the first {checkpoint.size}"
+        )
+
+
+def _check_hand_over(epoch: int, sizes: Mapping[int, int]) -> None:
+    """That the first entry of a later epoch says what of the earlier ones there is. Raises: LogAltered."""
+    entry = Sequenced.objects.select_related("entry").get(epoch=epoch, index=0).entry
+    kept = [f"{log_name(earlier)} {sizes.get(earlier, 0)}" for earlier in range(1, epoch)]
+    if entry.action != HANDED_OVER or entry.details.get("kept") != kept:
+        raise LogAltered(f"entry 0 of epoch {epoch} does not hand over what there is: {', '.join(kept)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -141,7 +141,7 @@ def test_a_changed_entry_is_named() -> None:
     services.sequence()
     with triggers_lifted("default"):
         Entry.objects.filter(id=entries[3].id).update(reason="another")
-    with pytest.raises(LogAltered, match="entry 3 was changed"):
+    with pytest.raises(LogAltered, match="entry 3 of epoch 1 was changed"):
         verify_log()
 
 
@@ -150,7 +150,7 @@ def test_a_removed_entry_is_named() -> None:
     services.sequence()
     with triggers_lifted("default"):
         Sequenced.objects.filter(index=2).delete()
-    with pytest.raises(LogAltered, match="entry 2 is missing"):
+    with pytest.raises(LogAltered, match="entry 2 of epoch 1 is missing"):
         verify_log()
 
 
@@ -159,7 +159,7 @@ def test_a_cut_log_is_found() -> None:
     services.sequence()
     with triggers_lifted("default"):
         Sequenced.objects.filter(index=4).delete()
-    with pytest.raises(LogAltered, match="entry 4 is missing"):
+    with pytest.raises(LogAltered, match="entry 4 of epoch 1 is missing"):
         verify_log()
 
 

@@ -121,5 +121,5 @@ def test_what_was_changed_before_it_got_its_place_is_found_too() -> None:
     with triggers_lifted("default"):
         Entry.objects.filter(id=changed.id).update(reason="another")
     services.sequence()
-    with pytest.raises(LogAltered, match="entry 0 was changed"):
+    with pytest.raises(LogAltered, match="entry 0 of epoch 1 was changed"):
         verify_log()
