@@ -247,7 +247,12 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {"RequestState": "dsar.terms.RequestState", "TaskState": "dsar.terms.TaskState"},
+    "ENUM_NAME_OVERRIDES": {
+        "ActorKind": "identity_privacy.audit.api.entries.ACTOR_KINDS",
+        "RequestKind": "dsar.terms.RequestKind",
+        "RequestState": "dsar.terms.RequestState",
+        "TaskState": "dsar.terms.TaskState",
+    },
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
     "APPEND_COMPONENTS": {
