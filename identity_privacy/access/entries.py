@@ -28,6 +28,11 @@ class EntryRow:
         """The action as words: "Request accepted"."""
         return words_for(self.entry.action)
 
+    @property
+    def thing(self) -> str:
+        """The kind of thing that it was done to, as words."""
+        return self.entry.target_kind.replace("_", " ")
+
 
 def entries_of_own_controllers(request: HttpRequest) -> QuerySet[Entry]:
     """The entries of the controllers that this member of staff works for; those about the log itself are nobody's.
@@ -39,6 +44,12 @@ def entries_of_own_controllers(request: HttpRequest) -> QuerySet[Entry]:
     if not controllers:
         raise NotFound
     return Entry.objects.filter(controller_id__in=controllers)
+
+
+def latest_about(subject_id: UUID, *, controller_id: UUID, most: int) -> Sequence[EntryRow]:
+    """What was done last for, by or with a person."""
+    entries = Entry.objects.filter(subject_id=subject_id, controller_id=controller_id)
+    return entry_rows(list(entries.order_by("-id")[:most]))
 
 
 def entry_rows(entries: Sequence[Entry]) -> Sequence[EntryRow]:

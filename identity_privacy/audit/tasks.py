@@ -10,3 +10,9 @@ def sequence() -> None:
     """Give new entries their place in the log, incidents with keys among them."""
     services.take_over_incidents()
     services.sequence()
+
+
+@shared_task(name="audit.check")
+def check() -> None:
+    """Check the whole log, if somebody asked for it."""
+    services.check_if_asked()

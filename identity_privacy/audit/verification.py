@@ -1,14 +1,12 @@
-"""Checking the whole log, and what is known of it."""
-
-from dataclasses import dataclass
+"""Checking the whole log."""
 
 from django.db.models import Max
 
 from identity_privacy.audit.canonical import entry_bytes
-from identity_privacy.audit.checkpoints import latest_checkpoint, log_name, stated
+from identity_privacy.audit.checkpoints import latest_checkpoint, stated
 from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.merkle import leaf_hash, root
-from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
+from identity_privacy.audit.models import Checkpoint, Sequenced
 from identity_privacy.audit.tiles import TileReader
 from identity_privacy.crypto.signing import public_keys
 
@@ -44,27 +42,3 @@ def _verify_epoch(epoch: int) -> int:
     if checkpoint and stated(checkpoint, public_keys()) != (size, bytes(checkpoint.root)):
         raise LogAltered("the newest checkpoint does not state what is stored")
     return size
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What is known of the log as a whole: its latest check and its newest checkpoint."""
-
-    check: Entry | None
-    checkpoint: Checkpoint | None
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the latest check found nothing changed or taken out."""
-        return self.check is not None and self.check.action == VERIFIED
-
-    @property
-    def is_altered(self) -> bool:
-        """Whether the latest check found the log changed."""
-        return self.check is not None and self.check.action == ALTERED
-
-
-def standing() -> Standing:
-    """When the log was last checked, what came of it, and how far it is signed."""
-    checks = Entry.objects.filter(target_id=log_name(1), action__in=(VERIFIED, ALTERED))
-    return Standing(check=checks.order_by("-id").first(), checkpoint=latest_checkpoint())

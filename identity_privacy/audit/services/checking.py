@@ -1,22 +1,70 @@
 """Checking the log as a whole."""
 
+from typing import Final
+
 from django.db import transaction
 
-from identity_privacy.actors import Actor
-from identity_privacy.audit.checkpoints import log_name
+from identity_privacy.actors import Actor, ActorKind
+from identity_privacy.audit.alone import alone, one_moment
+from identity_privacy.audit.checkpoints import latest_checkpoint, log_name
 from identity_privacy.audit.errors import LogAltered
+from identity_privacy.audit.models import Checkpoint
 from identity_privacy.audit.services.entering import record
+from identity_privacy.audit.standing import CHECK_ASKED, open_check
 from identity_privacy.audit.verification import ALTERED, VERIFIED, verify_log
+from identity_privacy.waking import wake
+
+CHECK: Final = "audit.check"
+
+
+@transaction.atomic
+def ask_for_check(*, actor: Actor) -> None:
+    """Have a worker check the log; nothing more is asked while a check is open."""
+    if open_check() is None:
+        record(actor=actor, action=CHECK_ASKED, target=("log", log_name(1)), controller_id=None)
+    wake(CHECK)
+
+
+def check_if_asked() -> bool:
+    """Check the log for whoever asked, if somebody did and no check runs; says whether it did.
+
+    The outcome is in the log. Safe to kill: until there is an outcome, the next call begins anew.
+    """
+    # Looked at before as well: most of the time there is nothing to do, and nothing to lock.
+    if open_check() is None:
+        return False
+    with alone() as nobody_else:
+        asked = open_check()
+        if not nobody_else or asked is None:
+            return False
+        _checked(Actor(ActorKind(asked.actor_kind), asked.actor_id))
+    return True
 
 
 def check_log(*, actor: Actor) -> int:
     """Verify the log and enter the outcome into it; says how many entries were checked. Raises: LogAltered."""
-    log = ("log", log_name(1))
-    try:
-        with transaction.atomic():
-            size = verify_log()
-            record(actor=actor, action=VERIFIED, target=log, controller_id=None, details={"entries": size})
-    except LogAltered as alteration:
-        record(actor=actor, action=ALTERED, target=log, controller_id=None, details={"finding": str(alteration)})
-        raise
-    return size
+    found = _checked(actor)
+    if isinstance(found, LogAltered):
+        raise found
+    return found
+
+
+def _checked(actor: Actor) -> int | LogAltered:
+    with one_moment():
+        covered = latest_checkpoint()
+        try:
+            found: int | LogAltered = verify_log()
+        except LogAltered as alteration:
+            found = alteration
+    if isinstance(found, LogAltered):
+        _enter(actor, ALTERED, covered, {"finding": str(found)})
+    else:
+        _enter(actor, VERIFIED, covered, {"entries": found})
+    return found
+
+
+def _enter(actor: Actor, action: str, covered: Checkpoint | None, outcome: dict[str, str | int]) -> None:
+    up_to: dict[str, str | int] = (
+        {"log": log_name(covered.epoch), "size": covered.size, "root": bytes(covered.root).hex()} if covered else {}
+    )
+    record(actor=actor, action=action, target=("log", log_name(1)), controller_id=None, details={**outcome, **up_to})
