@@ -10,7 +10,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from identity_privacy.access.entries import EntryRow, entry_rows
+from identity_privacy.access.entries import EntryRow, entries_of_own_controllers, entry_rows
 from identity_privacy.access.finding import EntriesFilter, EntriesForm
 from identity_privacy.access.roles import controllers_for
 from identity_privacy.audit.checkpoints import latest_checkpoint
@@ -19,7 +19,7 @@ from identity_privacy.audit.models import Entry, Sequenced
 from identity_privacy.audit.services import ask_for_check, export_entries
 from identity_privacy.audit.standing import standing
 from identity_privacy.audit.vocabulary import actions_beginning_with
-from identity_privacy.console import ConsoleAdmin, actor_of, back
+from identity_privacy.console import ConsoleAdmin, LongListPaginator, actor_of, back
 
 
 @register(Entry)
@@ -35,6 +35,11 @@ class EntryAdmin(ConsoleAdmin[Entry]):
     search_fields = ("action",)
     search_help_text = gettext_lazy("Find by action, or by the id of a person or thing in full")
     ordering = ("-id",)
+    paginator = LongListPaginator
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
+        """Those of the controllers that this member of staff works for."""
+        return entries_of_own_controllers(request)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Entry], search_term: str

@@ -12,14 +12,14 @@ from identity_privacy import clock
 MOST: Final = timedelta(seconds=10)
 # No more are counted: what matters is that they are many.
 COUNTED: Final = 10_000
+_HORIZON: Final = """
+    SELECT max(written_in) FROM audit_horizon WHERE cluster = (SELECT system_identifier::text FROM pg_control_system())
+"""
 # As the sequencer finds them (see `sequencing`): of the others none can be without a place.
 _WAITING_ON_POSTGRESQL: Final = """
     SELECT count(*), min(at) FROM (
         SELECT at FROM audit_entry entry
-        WHERE written_in >= coalesce((
-                SELECT written_in FROM audit_horizon
-                WHERE cluster = (SELECT system_identifier::text FROM pg_control_system())
-            ), 0)
+        WHERE written_in >= %s
             AND NOT EXISTS (SELECT FROM audit_sequenced place WHERE place.entry_id = entry.id)
         ORDER BY written_in, id LIMIT %s
     ) waiting
@@ -57,9 +57,14 @@ class Waiting:
 
 def waiting() -> Waiting:
     """The entries that wait now; cheap, since it looks only where the sequencer would."""
-    is_postgresql = connection.vendor == "postgresql"
     with connection.cursor() as cursor:
-        cursor.execute(_WAITING_ON_POSTGRESQL if is_postgresql else _WAITING_ON_SQLITE, [COUNTED + 1])
+        if connection.vendor == "postgresql":
+            # Asked for by itself: only with the number before it does the planner see how few rows come after.
+            cursor.execute(_HORIZON)
+            horizon = cursor.fetchone()[0] or 0
+            cursor.execute(_WAITING_ON_POSTGRESQL, [horizon, COUNTED + 1])
+        else:
+            cursor.execute(_WAITING_ON_SQLITE, [COUNTED + 1])
         count, since = cursor.fetchone()
     if isinstance(since, str):  # SQLite has no type for times
         since = datetime.fromisoformat(since).replace(tzinfo=UTC)

@@ -12,6 +12,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from dsar.models import SubjectRequest
+from identity_privacy.access.admin import EntryAdmin
 from identity_privacy.access.models import User
 from identity_privacy.actors import Actor
 from identity_privacy.audit.canonical import canonical_json, entry_bytes
@@ -21,6 +22,7 @@ from identity_privacy.audit.models import Cosignature, Entry
 from identity_privacy.audit.offline import leaf_hash, root_of_inclusion
 from identity_privacy.audit.services import check_if_asked, checking, hand_over, sequence
 from identity_privacy.clock import now
+from identity_privacy.console import LongListPaginator
 from identity_privacy.crypto.models import KnownCheckpoint
 from profiles.models import Profile
 from tests.cast import ALICE_EMAIL, Cast
@@ -62,6 +64,17 @@ def test_entries_are_narrowed_down_by_what_whom_who_thing_and_day(
     for query, expected in cases:
         answer = browser.get(AUDIT, {name: str(value) for name, value in query.items()})
         assert {row.what for row in answer.context["cl"].rows} == expected, query
+
+
+def test_a_long_list_is_counted_no_further_than_people_leaf(
+    browser: Client, stage: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EntryAdmin, "list_per_page", 2)
+    assert " in all" in browser.get(AUDIT).text
+    monkeypatch.setattr(LongListPaginator, "most", 4)
+    answer = browser.get(AUDIT, {"p": "2"})
+    assert len(answer.context["cl"].rows) == 2
+    assert "the newest 4; narrow them down to see older ones" in answer.text
 
 
 def test_a_filter_that_cannot_be_read_finds_nothing_and_says_why(browser: Client, stage: Cast) -> None:
