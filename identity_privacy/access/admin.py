@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from identity_privacy.access.entries import EntryRow, entries_of_own_controllers, entry_rows
-from identity_privacy.access.finding import EntriesFilter, EntriesForm
+from identity_privacy.access.narrowing import EntriesFilter, EntriesForm
 from identity_privacy.access.roles import controllers_for
 from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.finding import matching

@@ -64,13 +64,13 @@ def _between(since: datetime | None, until: datetime | None) -> Q:
         found &= Q(at__lt=until)
     # An id begins with the machine's time, so that the index on it serves; a demonstration moves the other clock alone.
     if since and not settings.CLOCK_OFFSET_SECONDS:
-        found &= Q(id__gte=_first_id_at(since - _APART))
+        found &= Q(id__gte=_first_id_at(since, -_APART))
     if until and not settings.CLOCK_OFFSET_SECONDS:
-        found &= Q(id__lt=_first_id_at(until + _APART))
+        found &= Q(id__lt=_first_id_at(until, _APART))
     return found
 
 
-def _first_id_at(moment: datetime) -> UUID:
-    """The smallest id that can be made then; before 1970 and after the year 10889 there is none. RFC 9562, 5.7."""
-    milliseconds = int(moment.timestamp() * 1000)
-    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
+def _first_id_at(moment: datetime, apart: timedelta) -> UUID:
+    """The smallest id that can be made so far from then. Source: RFC 9562 section 5.7 (UUIDv7)."""
+    milliseconds = int((moment.timestamp() + apart.total_seconds()) * 1000)  # a datetime could not go beyond its years
+    return UUID(int=max(milliseconds, 0) << 80)

@@ -75,6 +75,13 @@ def test_a_time_is_a_bound_to_the_microsecond(browser: Client, stage: Cast) -> N
     assert str(first.pk) not in {row["id"] for row in _entries(browser, f"until={stamp(first.at)}")}
 
 
+def test_a_time_may_be_about_the_first_and_the_last_that_there_is(browser: Client, stage: Cast) -> None:
+    entry_id = _enter(stage)
+    ever = "since=0001-01-01T00:00:00Z&until=9999-12-30T00:00:00Z"
+    assert _entries(browser, f"{ever}&action=test.done")[0]["id"] == str(entry_id)
+    assert _entries(browser, "until=0001-01-01T00:00:00Z") == []
+
+
 def test_a_time_is_found_where_a_demonstration_moved_the_clock(
     browser: Client, stage: Cast, settings: Settings
 ) -> None:

@@ -82,6 +82,9 @@ def test_a_filter_that_cannot_be_read_finds_nothing_and_says_why(browser: Client
     assert answer.context["cl"].rows == []
     assert "Enter the pseudonym in full" in answer.text
     assert 'aria-invalid="true"' in answer.text
+    for day in ("0001-01-01", "9999-12-31", "tomorrow"):
+        answer = browser.get(AUDIT, {"first": day, "last": day})
+        assert (answer.status_code, answer.context["cl"].rows) == (200, []), day
 
 
 def test_what_was_done_for_a_person_and_a_request_stands_on_their_pages(

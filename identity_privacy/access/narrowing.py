@@ -6,6 +6,7 @@ from typing import Final
 from django import forms
 from django.contrib.admin import ListFilter
 from django.contrib.admin.views.main import ChangeList
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.timezone import get_current_timezone
@@ -24,6 +25,13 @@ def _actions() -> list[tuple[str, str]]:
     ]
 
 
+class _Day(forms.DateField):
+    """A day; the first and the last that there are have none before or after them, and are no days here."""
+
+    widget = forms.DateInput(attrs={"type": "date"})
+    default_validators = [MinValueValidator(date(1900, 1, 1)), MaxValueValidator(date(9000, 1, 1))]
+
+
 class EntriesForm(forms.Form):
     """Which entries; what is left empty does not matter."""
 
@@ -36,8 +44,8 @@ class EntriesForm(forms.Form):
     actor = forms.CharField(label=_("By whom: an id"), max_length=64, required=False)
     target = forms.CharField(label=_("On what: an id"), max_length=64, required=False)
     request = forms.CharField(label=_("In which web request or task: an id"), max_length=64, required=False)
-    first = forms.DateField(label=_("From this day"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    last = forms.DateField(label=_("Until this day"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    first = _Day(label=_("From this day"), required=False)
+    last = _Day(label=_("Until this day"), required=False)
 
     def wanted(self) -> Wanted:
         """What a valid form asks for; days are those of the controller."""
