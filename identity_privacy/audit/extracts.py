@@ -7,6 +7,7 @@ One line an entry, in the log's order, as canonical JSON: what `GET /api/v1/audi
 
 import base64
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from typing import Final
 
@@ -14,7 +15,7 @@ from django.db.models import QuerySet
 
 from identity_privacy.audit.canonical import canonical_json, entry_object
 from identity_privacy.audit.checkpoints import latest_checkpoint
-from identity_privacy.audit.merkle import inclusion_proof
+from identity_privacy.audit.merkle import NodeHash, inclusion_proof
 from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
 from identity_privacy.audit.tiles import TileReader
 
@@ -28,17 +29,19 @@ def proven_lines(entries: QuerySet[Entry]) -> Iterator[bytes]:
     found = places.order_by("epoch", "index").iterator(chunk_size=TOGETHER)
     checkpoints: dict[int, Checkpoint | None] = {}
     while together := list(islice(found, TOGETHER)):
-        trees: dict[int, TileReader] = {}
+        trees: dict[int, NodeHash] = {}
         for place in together:
             if place.epoch not in checkpoints:
                 checkpoints[place.epoch] = latest_checkpoint(place.epoch)
             checkpoint = checkpoints[place.epoch]
             # One that got its place since is under a newer checkpoint: this file has one of each epoch.
             if checkpoint and place.index < checkpoint.size:
-                yield _line(place, checkpoint, trees.setdefault(place.epoch, TileReader(place.epoch)))
+                # Neighbours in the log share most of their siblings.
+                tree = trees.setdefault(place.epoch, cache(TileReader(place.epoch)))
+                yield _line(place, checkpoint, tree)
 
 
-def _line(place: Sequenced, checkpoint: Checkpoint, tree: TileReader) -> bytes:
+def _line(place: Sequenced, checkpoint: Checkpoint, tree: NodeHash) -> bytes:
     hashes = inclusion_proof(place.index, checkpoint.size, tree)
     proof = {
         "entry": entry_object(place.entry),
