@@ -11,8 +11,6 @@ from identity_privacy.audit.verification import ALTERED, VERIFIED
 from identity_privacy.audit.waiting import Waiting, waiting
 
 CHECK_ASKED: Final = "log.check_asked"
-
-
 # How far back is looked for witnesses' last cosignatures, and for the last check.
 _BACK: Final = 50
 
@@ -54,8 +52,9 @@ class Standing:
         return [found[name] for name in sorted(found)]
 
     def handed_over(self) -> Entry | None:
-        """The entry that opened the newest epoch, if the log is not in its first."""
-        return hand_overs()[-1] if self.checkpoint and self.checkpoint.epoch > 1 else None
+        """The entry that opened the newest epoch, if the log is not in its first; None too where it was taken out."""
+        is_first = self.checkpoint is None or self.checkpoint.epoch == 1
+        return None if is_first else next(reversed(hand_overs()), None)
 
 
 def standing() -> Standing:
