@@ -269,8 +269,9 @@ def _operations(result: Mapping[str, object]) -> Iterator[tuple[str, dict[str, o
 
 
 def _possible(path: str, operation: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    if "requestBody" in operation:
+    if "requestBody" in operation or _is_filtered(operation):
         yield "400", "What was sent cannot be read; `errors` names each field."
+    if "requestBody" in operation:
         yield "413", "What was sent is too large."
         yield "415", "What was sent is not JSON."
     if operation.get("security"):
@@ -279,6 +280,11 @@ def _possible(path: str, operation: Mapping[str, object]) -> Iterator[tuple[str,
         yield "404", "It does not exist, or not for you."
     yield "406", "The answer cannot be had in the format that was asked for."
     yield "default", "Any other error."
+
+
+def _is_filtered(operation: Mapping[str, object]) -> bool:
+    parameters = operation.get("parameters")
+    return isinstance(parameters, list) and any(one["in"] == "query" for one in parameters)
 
 
 def _mapping(value: object) -> dict[str, object]:

@@ -9,8 +9,11 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from identity_privacy.access.entries import latest_about
 from identity_privacy.console import ConsoleAdmin
 from profiles.models import Attribute, Identifier, Profile
+
+LONGEST_TIMELINE = 20
 
 
 @register(Profile)
@@ -51,6 +54,7 @@ class ProfileAdmin(ConsoleAdmin[Profile]):
             "title": str(row).capitalize(),
             "person": row,
             "identifiers": row.identifiers.order_by("recorded_at").defer("value"),
+            "timeline": latest_about(row.pk, controller_id=row.controller_id, most=LONGEST_TIMELINE),
             "facts": row.attributes.select_related("definition").order_by("definition__position").defer("value"),
         }
 

@@ -19,7 +19,7 @@ from dsar.models import SubjectRequest, Task
 from dsar.querysets import OPEN, SubjectRequestQuerySet
 from dsar.terms import Outcome, RequestState
 from identity_privacy.access.roles import controllers_for
-from identity_privacy.audit.verification import standing
+from identity_privacy.audit.standing import standing
 from identity_privacy.clock import now
 from identity_privacy.console import ConsoleSite
 from identity_privacy.delivery.health import Health, health_of, stuck_messages

@@ -5,7 +5,6 @@ from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -13,6 +12,7 @@ from rest_framework.views import APIView
 from dsar.models import SubjectRequest, Task
 from identity_privacy.access.api.staff import WorksInConsole
 from identity_privacy.access.roles import controllers_for
+from identity_privacy.paging import NewestFirst
 
 
 class TaskOutput(serializers.ModelSerializer[Task]):
@@ -68,15 +68,6 @@ class RequestDetailOutput(RequestOutput):
 
     class Meta(RequestOutput.Meta):
         fields = (*RequestOutput.Meta.fields, "due_reason", "tasks")
-
-
-class NewestFirst(CursorPagination):
-    """Ids are made in the order of time, so they page stably while rows are added."""
-
-    ordering = "-id"
-    page_size = 50
-    page_size_query_param = "page_size"
-    max_page_size = 200
 
 
 class RequestListView(ListAPIView[SubjectRequest]):

@@ -4,11 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from identity_privacy.access.models import User
+from identity_privacy.access.roles import controllers_for
 from identity_privacy.actors import ActorKind
 from identity_privacy.audit.models import Entry
+from identity_privacy.audit.vocabulary import words_for
+from identity_privacy.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +26,30 @@ class EntryRow:
     @property
     def what(self) -> str:
         """The action as words: "Request accepted"."""
-        return self.entry.action.replace(".", " ").replace("_", " ").capitalize()
+        return words_for(self.entry.action)
+
+    @property
+    def thing(self) -> str:
+        """The kind of thing that it was done to, as words."""
+        return self.entry.target_kind.replace("_", " ")
+
+
+def entries_of_own_controllers(request: HttpRequest) -> QuerySet[Entry]:
+    """The entries of the controllers that this member of staff works for; those about the log itself are nobody's.
+
+    Raises: NotFound, for whoever works for none.
+    """
+    # Looked up before, so that the database sees which ones when it chooses its way through a long log.
+    controllers = list(controllers_for(request).values_list("pk", flat=True))
+    if not controllers:
+        raise NotFound
+    return Entry.objects.filter(controller_id__in=controllers)
+
+
+def latest_about(subject_id: UUID, *, controller_id: UUID, most: int) -> Sequence[EntryRow]:
+    """What was done last for, by or with a person."""
+    entries = Entry.objects.filter(subject_id=subject_id, controller_id=controller_id)
+    return entry_rows(list(entries.order_by("-id")[:most]))
 
 
 def entry_rows(entries: Sequence[Entry]) -> Sequence[EntryRow]:

@@ -39,6 +39,7 @@ class Entry(models.Model):
             models.Index(fields=["controller_id", "id"], name="entry_by_controller"),
             models.Index(fields=["actor_id", "id"], name="entry_by_actor"),
             models.Index(fields=["action", "id"], name="entry_by_action"),
+            models.Index(fields=["request_id", "id"], name="entry_by_request"),
             models.Index(
                 fields=["written_in", "id"], condition=models.Q(written_in__isnull=False), name="entry_by_transaction"
             ),

@@ -11,3 +11,9 @@ def sequence() -> None:
     services.take_over_incidents()
     services.take_over_readings()
     services.sequence()
+
+
+@shared_task(name="audit.check")
+def check() -> None:
+    """Check the whole log, if somebody asked for it."""
+    services.check_if_asked()

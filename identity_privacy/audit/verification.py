@@ -1,4 +1,4 @@
-"""Checking the whole log, and what is known of it.
+"""Checking the whole log.
 
 An epoch is walked once, in the log's order. Each entry is held against its own hash, the tree over them against the
 stored tiles, and each stored checkpoint, on the way past its size, against the root there. So whatever was changed in
@@ -7,20 +7,20 @@ any of these is met at the first place where it shows.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
 from typing import Final, TypeAlias
 
 from django.db.models import Max
 
-from identity_privacy.audit.checkpoints import latest_checkpoint, log_name, stated
+from identity_privacy.audit.alone import one_moment
+from identity_privacy.audit.checkpoints import log_name, stated
 from identity_privacy.audit.continuity import HANDED_OVER, refuse_unless_continued
 from identity_privacy.audit.errors import LogAltered, LogBehind
-from identity_privacy.audit.models import Checkpoint, Entry, Sequenced, Tile
+from identity_privacy.audit.models import Checkpoint, Sequenced, Tile
 from identity_privacy.audit.pruning import pruned_leaves, refuse_more_than_pruned
 from identity_privacy.audit.stored_tree import StoredTree, as_bytes
-from identity_privacy.audit.walking import Stored, one_moment, walk
+from identity_privacy.audit.walking import Stored, walk
 from identity_privacy.crypto.signing import PublicKey, public_keys
 from identity_privacy.errors import NotFound
 
@@ -158,27 +158,3 @@ def _check_hand_over(epoch: int, sizes: Mapping[int, int]) -> None:
     kept = [f"{log_name(earlier)} {sizes.get(earlier, 0)}" for earlier in range(1, epoch)]
     if entry.action != HANDED_OVER or entry.details.get("kept") != kept:
         raise LogAltered(f"entry 0 of epoch {epoch} does not hand over what there is: {', '.join(kept)}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What is known of the log as a whole: its latest check and its newest checkpoint."""
-
-    check: Entry | None
-    checkpoint: Checkpoint | None
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the latest check found nothing changed or taken out."""
-        return self.check is not None and self.check.action == VERIFIED
-
-    @property
-    def is_altered(self) -> bool:
-        """Whether the latest check found the log changed."""
-        return self.check is not None and self.check.action == ALTERED
-
-
-def standing() -> Standing:
-    """When the log was last checked, what came of it, and how far it is signed."""
-    checks = Entry.objects.filter(target_id=log_name(1), action__in=(VERIFIED, ALTERED))
-    return Standing(check=checks.order_by("-id").first(), checkpoint=latest_checkpoint())

@@ -6,9 +6,9 @@ cursor, as text where the driver would make objects, and the next are fetched wh
 """
 
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
@@ -69,24 +69,6 @@ class Stored(NamedTuple):
     entry_id: str | None
     controller_id: str | None
     line: bytes
-
-
-@contextmanager
-def one_moment() -> Iterator[None]:
-    """Let what is read inside be as at one moment, however the log grows meanwhile; nobody waits for it.
-
-    Inside a transaction it is what that one sees.
-    """
-    if connection.in_atomic_block:
-        yield
-        return
-    kind = " ISOLATION LEVEL REPEATABLE READ READ ONLY" if connection.vendor == "postgresql" else ""
-    with connection.cursor() as cursor:
-        cursor.execute(f"BEGIN{kind}")
-        try:
-            yield
-        finally:
-            cursor.execute("ROLLBACK")
 
 
 def walk(epoch: int, size: int) -> Generator[list[Stored], None, None]:

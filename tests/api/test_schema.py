@@ -30,10 +30,12 @@ def test_every_operation_says_that_its_errors_are_problems(schema: dict[str, obj
                 assert list(content) == ["application/problem+json"], (path, method, status)
 
 
-def test_reading_a_request_may_end_in_401_and_404_and_a_report_in_400_and_401(schema: dict[str, object]) -> None:
+def test_each_operation_says_in_which_errors_it_may_end(schema: dict[str, object]) -> None:
     paths = _mapping(schema["paths"])
     read = _mapping(_mapping(_mapping(paths["/api/v1/requests/{reference}/"])["get"])["responses"])
     assert {"200", "401", "404"} <= set(read)
+    found = _mapping(_mapping(_mapping(paths["/api/v1/audit/entries/"])["get"])["responses"])
+    assert {"200", "400", "401", "404"} <= set(found)
     report = _mapping(_mapping(_mapping(paths["/api/v1/tasks/{task_id}/result/"])["post"])["responses"])
     assert {"200", "400", "401", "404", "413"} <= set(report)
 

@@ -8,6 +8,8 @@ from playwright.sync_api import Page
 
 from dsar.services import fulfil_due
 from dsar.terms import RequestKind
+from identity_privacy.actors import Actor
+from identity_privacy.audit.services import check_log, sequence
 from identity_privacy.delivery.services import deliver_due
 from tests.cast import Cast
 from tests.console.pages import page_of
@@ -50,6 +52,11 @@ def test_take_pictures_of_the_console(cast: Cast, open_page: Open, window: Windo
     take(page, "console", window)
     page.goto(page_of(request))
     take(page, "console-request", window)
+    sequence()
+    check_log(actor=Actor.service("audit"))
+    sequence()
+    page.goto("/console/audit/entry/")
+    take(page, "console-audit", window)
 
 
 def take(page: Page, name: str, window: Window) -> None:

@@ -111,6 +111,7 @@ class Migration(migrations.Migration):
                     models.Index(fields=["controller_id", "id"], name="entry_by_controller"),
                     models.Index(fields=["actor_id", "id"], name="entry_by_actor"),
                     models.Index(fields=["action", "id"], name="entry_by_action"),
+                    models.Index(fields=["request_id", "id"], name="entry_by_request"),
                     models.Index(
                         condition=models.Q(("written_in__isnull", False)),
                         fields=["written_in", "id"],

@@ -1,6 +1,6 @@
-"""The log's verbs: enter what was done, give entries their place, check the log, hand it over, have it witnessed."""
+"""The log's verbs: enter what was done, give entries their place, check the log, give it out, have it witnessed."""
 
-from identity_privacy.audit.services.checking import check_commitment, check_log
+from identity_privacy.audit.services.checking import ask_for_check, check_commitment, check_if_asked, check_log
 from identity_privacy.audit.services.entering import (
     record,
     record_key_event,
@@ -10,13 +10,17 @@ from identity_privacy.audit.services.entering import (
 )
 from identity_privacy.audit.services.growing import hand_over, sequence
 from identity_privacy.audit.services.pruning import prune
+from identity_privacy.audit.services.releasing import export_entries
 from identity_privacy.audit.services.rotating import rotate_checkpoint_key
 from identity_privacy.audit.services.witnessing import accept_cosignature
 
 __all__ = [
     "accept_cosignature",
+    "ask_for_check",
     "check_commitment",
+    "check_if_asked",
     "check_log",
+    "export_entries",
     "hand_over",
     "prune",
     "record",

@@ -1,18 +1,24 @@
 """Checking the log as a whole."""
 
 from base64 import b64decode
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
-from identity_privacy.actors import Actor
-from identity_privacy.audit.checkpoints import log_name
+from identity_privacy.actors import Actor, ActorKind
+from identity_privacy.audit.alone import alone
+from identity_privacy.audit.checkpoints import latest_checkpoint, log_name
 from identity_privacy.audit.errors import LogAltered, NoCommitment
-from identity_privacy.audit.models import Entry
+from identity_privacy.audit.models import Checkpoint, Entry
 from identity_privacy.audit.services.entering import record
+from identity_privacy.audit.standing import CHECK_ASKED, open_check
 from identity_privacy.audit.verification import ALTERED, VERIFIED, verify_log
 from identity_privacy.crypto.commitments import is_committed
+from identity_privacy.waking import wake
+
+CHECK: Final = "audit.check"
 
 
 @sensitive_variables("value")
@@ -37,13 +43,53 @@ def check_commitment(*, actor: Actor, entry_id: UUID, name: str, value: str) -> 
     return found
 
 
+@transaction.atomic
+def ask_for_check(*, actor: Actor) -> None:
+    """Have a worker check the log; nothing more is asked while a check is open."""
+    if open_check() is None:
+        record(actor=actor, action=CHECK_ASKED, target=("log", log_name(1)), controller_id=None)
+    wake(CHECK)
+
+
+def check_if_asked() -> bool:
+    """Check the log for whoever asked, if somebody did and no check runs; says whether it did.
+
+    The outcome is in the log. Safe to kill: until there is an outcome, the next call begins anew.
+    """
+    # Looked at before as well: most of the time there is nothing to do, and nothing to lock.
+    if open_check() is None:
+        return False
+    with alone() as nobody_else:
+        asked = open_check()
+        if not nobody_else or asked is None:
+            return False
+        _checked(Actor(ActorKind(asked.actor_kind), asked.actor_id))
+    return True
+
+
 def check_log(*, actor: Actor) -> int:
     """Verify the log and enter the outcome into it; says how many entries were checked. Raises: LogAltered."""
-    log = ("log", log_name(1))
+    found = _checked(actor)
+    if isinstance(found, LogAltered):
+        raise found
+    return found
+
+
+def _checked(actor: Actor) -> int | LogAltered:
+    covered = latest_checkpoint()  # before the log is looked at, which holds it
     try:
-        size = verify_log()
+        found: int | LogAltered = verify_log()
     except LogAltered as alteration:
-        record(actor=actor, action=ALTERED, target=log, controller_id=None, details={"finding": str(alteration)})
-        raise
-    record(actor=actor, action=VERIFIED, target=log, controller_id=None, details={"entries": size})
-    return size
+        found = alteration
+    if isinstance(found, LogAltered):
+        _enter(actor, ALTERED, covered, {"finding": str(found)})
+    else:
+        _enter(actor, VERIFIED, covered, {"entries": found})
+    return found
+
+
+def _enter(actor: Actor, action: str, covered: Checkpoint | None, outcome: dict[str, str | int]) -> None:
+    up_to: dict[str, str | int] = (
+        {"log": log_name(covered.epoch), "size": covered.size, "root": bytes(covered.root).hex()} if covered else {}
+    )
+    record(actor=actor, action=action, target=("log", log_name(1)), controller_id=None, details={**outcome, **up_to})

@@ -13,10 +13,11 @@ from asgiref.sync import async_to_sync, sync_to_async
 from identity_privacy import clock, http
 from identity_privacy.delivery.models import Message
 from identity_privacy.delivery.services.claiming import claim_due
-from identity_privacy.delivery.services.outbox import DELIVER, wake
+from identity_privacy.delivery.services.outbox import DELIVER
 from identity_privacy.delivery.services.sending import MailParcel, Report, WebhookParcel, prepare, send
 from identity_privacy.delivery.services.settling import settle
 from identity_privacy.delivery.services.systems import calling_policy
+from identity_privacy.waking import wake
 
 SENDERS = 64
 # A retry that is due sooner than this gets a wake-up of its own; later ones are the sweep's.

@@ -1,24 +1,19 @@
 """The outbox: write a message, wake a worker, replay what was given up."""
 
-import logging
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from kombu.exceptions import ChannelError, OperationalError
 from uuid_utils.compat import uuid7
 
 from identity_privacy import clock
 from identity_privacy.actors import Actor
 from identity_privacy.audit.services import record
-from identity_privacy.celery import app
 from identity_privacy.delivery.errors import NotDead
 from identity_privacy.delivery.models import Message, System
 from identity_privacy.delivery.terms import Channel, MessageState, Priority
-
-logger = logging.getLogger(__name__)
+from identity_privacy.waking import wake
 
 DELIVER = "delivery.deliver"
 
@@ -74,21 +69,6 @@ def reseal_pending(*, subject_id: UUID, data_key_id: UUID) -> int:
         message.reseal_under(data_key_id)
         message.save(update_fields=["body", "data_key_id"])
     return len(rows)
-
-
-def wake(task_name: str, countdown: float | None = None) -> None:
-    """Have a worker look at the database once the current transaction has committed.
-
-    Never fails the caller: where the broker cannot be reached the sweep finds what is due.
-    """
-    transaction.on_commit(partial(_send, task_name, countdown))
-
-
-def _send(task_name: str, countdown: float | None) -> None:
-    try:
-        app.send_task(task_name, countdown=countdown)
-    except (OperationalError, ChannelError, OSError) as error:
-        logger.warning("no worker was woken for %s: %s; the sweep will find it", task_name, type(error).__name__)
 
 
 @transaction.atomic

@@ -209,6 +209,37 @@ def check_log(cast: Cast) -> Act:
     return Act(run=lambda: audit.check_log(actor=SERVICE), enters=lambda _: [Entered("log.verified", SERVICE, LOG)])
 
 
+@shows(audit.ask_for_check)
+def ask_for_check(cast: Cast) -> Act:
+    return Act(
+        run=lambda: audit.ask_for_check(actor=SERVICE), enters=lambda _: [Entered("log.check_asked", SERVICE, LOG)]
+    )
+
+
+@shows(audit.check_if_asked)
+def check_if_asked(cast: Cast) -> Act:
+    audit.sequence()
+    audit.ask_for_check(actor=SERVICE)
+    return Act(run=audit.check_if_asked, enters=lambda _: [Entered("log.verified", SERVICE, LOG)])
+
+
+@shows(audit.export_entries)
+def export_entries(cast: Cast) -> Act:
+    audit.sequence()
+
+    def run() -> object:
+        lines = audit.export_entries(
+            actor=SERVICE,
+            entries=Entry.objects.all(),
+            controllers=[cast.lindwerk.id],
+            by=["subject"],
+            subject_id=cast.alice,
+        )
+        return len(list(lines))
+
+    return Act(run=run, enters=lambda _: [Entered("log.exported", SERVICE, LOG, cast.alice, cast.lindwerk.id)])
+
+
 @shows(audit.check_commitment)
 def check_commitment(cast: Cast) -> Act:
     entry_id = audit.record(
