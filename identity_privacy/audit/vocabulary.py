@@ -12,6 +12,7 @@ WORDS: Final[Mapping[str, Promise]] = {
     "checkpoint.cosigned": _("Checkpoint cosigned by a witness"),
     "checkpoint.not_held": _("Witness holds a checkpoint that the log does not"),
     "checkpoint_key.rotated": _("Key of the checkpoints rotated"),
+    "commitment.checked": _("Value compared with what was committed to"),
     "consent.answered_all": _("All purposes answered at once"),
     "consent.given": _("Consent given"),
     "consent.imported": _("Consents imported"),
