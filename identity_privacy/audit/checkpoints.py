@@ -9,7 +9,7 @@ from django.conf import settings
 
 from identity_privacy.audit import offline
 from identity_privacy.audit.errors import LogAltered
-from identity_privacy.audit.models import Checkpoint
+from identity_privacy.audit.models import Checkpoint, Cosignature
 from identity_privacy.crypto.signing import PublicKey, public_keys
 from identity_privacy.crypto.terms import SigningUse
 
@@ -35,6 +35,12 @@ def latest_checkpoint(epoch: int | None = None) -> Checkpoint | None:
     """The newest signed statement of the log, or of one epoch of it, if there is one."""
     known = Checkpoint.objects.all() if epoch is None else Checkpoint.objects.filter(epoch=epoch)
     return known.order_by("-epoch", "-size").first()
+
+
+def cosigned_note(checkpoint: Checkpoint) -> str:
+    """A checkpoint's note with the signatures of the witnesses that cosigned it."""
+    standing = Cosignature.objects.filter(epoch=checkpoint.epoch, size=checkpoint.size)
+    return checkpoint.note + "".join(standing.order_by("witness").values_list("line", flat=True))
 
 
 def signed_by(checkpoint: Checkpoint) -> PublicKey:

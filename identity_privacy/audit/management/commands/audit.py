@@ -1,21 +1,19 @@
 """`manage.py audit sequence|verify|export|partitions`."""
 
-import base64
 from argparse import ArgumentParser
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
+from tqdm import tqdm
 
 from identity_privacy.audit import services
-from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.errors import LogAltered
-from identity_privacy.audit.exporting import export_lines
+from identity_privacy.audit.management import export
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.partitions import make_partitions
-from identity_privacy.audit.verification import verify_log
-from identity_privacy.crypto.signing import current_public_key
-from identity_privacy.crypto.terms import SigningUse
+from identity_privacy.audit.verification import epoch_sizes, verify_log
+from identity_privacy.errors import NotFound
 
 
 class Command(BaseCommand):
@@ -28,11 +26,11 @@ class Command(BaseCommand):
         commands = parser.add_subparsers(dest="verb", required=True)
         commands.add_parser("sequence", help="Give new entries their index and sign a checkpoint")
         commands.add_parser("partitions", help="Make the log's partitions ahead; as the role that owns its tables")
-        commands.add_parser("verify", help="Check every entry, the tree and the signed root")
-        export = commands.add_parser("export", help="Write log.jsonl and checkpoint for offline.py")
-        export.add_argument("folder", type=Path)
+        verify = commands.add_parser("verify", help="Check every entry, the tree and every checkpoint")
+        verify.add_argument("--epoch", type=int, metavar="N", help="one epoch of the log (default: all)")
+        export.add_arguments(commands.add_parser("export", help="Write the log into files, for offline.py"))
 
-    def handle(self, *, verb: str, folder: Path | None = None, **_: object) -> None:
+    def handle(self, *, verb: str, folder: Path | None = None, **options: object) -> None:
         """Do the one that was asked for."""
         if verb == "sequence":
             self.stdout.write(f"{services.sequence()} entries were given their place")
@@ -40,26 +38,17 @@ class Command(BaseCommand):
             made = make_partitions(Entry._meta.db_table, connection)
             self.stdout.write(f"made: {', '.join(map(str, made)) or 'none, they are all there'}")
         elif verb == "verify":
-            self._verify()
+            self._verify(options["epoch"])
         elif folder is not None:
-            self._export(folder)
+            export.run(folder, options, self.stdout)
 
-    def _verify(self) -> None:
+    def _verify(self, epoch: object) -> None:
         try:
-            size = verify_log()
+            total = sum(size for each, size in epoch_sizes().items() if epoch in (None, each))
+            with tqdm(total=total, unit=" entries", disable=None) as bar:  # None: only on a terminal
+                size = verify_log(epoch=epoch if isinstance(epoch, int) else None, progress=bar.update)
         except LogAltered as error:
             raise CommandError(f"the log was changed: {error}") from None
+        except NotFound as error:
+            raise CommandError(str(error)) from None
         self.stdout.write(f"{size} entries: nothing was changed, added, removed or moved")
-
-    def _export(self, folder: Path) -> None:
-        services.sequence()
-        checkpoint = latest_checkpoint()
-        if checkpoint is None:
-            raise CommandError("the log is empty")
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "log.jsonl").open("wb") as file:
-            file.writelines(export_lines(checkpoint))
-        (folder / "checkpoint").write_text(checkpoint.note, encoding="utf-8")
-        key = base64.b64encode(current_public_key(SigningUse.CHECKPOINT).public_key).decode()
-        self.stdout.write(f"{checkpoint.size} entries in {folder}. An auditor who has the key {key} from you runs")
-        self.stdout.write(f"python offline.py log {folder}/log.jsonl {folder}/checkpoint --log-key {key}")
