@@ -285,9 +285,9 @@ def read_checkpoint(note: str, pinned: Pinned, *, origin: str = "", witnesses: S
     """What a checkpoint states that a trusted key and each witness signed: C2SP signed-note, tlog-checkpoint."""
     text, _, block = note.partition("\n\n")
     found = NOTE.fullmatch(text)
-    lines = [line.split(" ") for line in block.split("\n")[:-1]]
-    is_note = note.replace("\n", "").isprintable() and all(line[0] == "—" and len(line) == 3 for line in lines)
-    if not found or not is_note:
+    *lines, end = (line.split(" ") for line in block.split("\n"))
+    is_note = end == [""] and all(line[0] == "—" and len(line) == 3 for line in lines)
+    if not found or not is_note or not note.replace("\n", "").isprintable():
         raise Unverified("the checkpoint is not a signed note")
     if origin and found[1] != origin:
         raise Unverified(f"the checkpoint is of another log: {found[1]}")

@@ -5,10 +5,11 @@ transaction in which they go. Their places and, in the tiles, their leaf hashes 
 proof still holds.
 """
 
-import base64
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby
 from typing import Final
 from uuid import UUID
 
@@ -16,13 +17,14 @@ from django.conf import settings
 from django.db.models import Count, Max, Min, Q
 
 from identity_privacy import clock
-from identity_privacy.audit.canonical import canonical_json, entry_bytes
+from identity_privacy.audit.canonical import entry_bytes
 from identity_privacy.audit.checkpoints import log_name
 from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.models import Entry, Sequenced
 from identity_privacy.audit.offline import leaf_hash
 from identity_privacy.audit.partitions import Quarter, first_id_on
 from identity_privacy.audit.tiles import TileReader, leaf_hashes
+from identity_privacy.audit.walking import Stored
 from identity_privacy.errors import Refused
 
 PRUNED: Final = "log.pruned"
@@ -114,10 +116,24 @@ def pruned_leaves(epoch: int, start: int, end: int) -> Iterator[bytes]:
         yield from leaf_hashes(epoch, start, end)
 
 
-def pruned_lines(epoch: int, start: int, end: int) -> Iterator[bytes]:
-    """What an exported log holds in the place of each: its leaf hash alone. Raises: LogAltered, as above."""
-    for leaf in pruned_leaves(epoch, start, end):
-        yield canonical_json({"leaf": base64.b64encode(leaf).decode()}) + b"\n"
+def with_pruned(epoch: int, batch: Sequence[Stored]) -> list[Stored]:
+    """A batch of places with the leaf hash that the tiles keep of each entry that was pruned.
+
+    One that is missing otherwise stays without.
+    """
+    found = list(batch)
+    # Runs of places that follow one another.
+    runs = groupby(range(len(batch)), lambda at: (batch[at].entry_id is None, batch[at].place - at))
+    for (is_missing, _), run in runs:
+        places = list(run) if is_missing else []
+        with suppress(LogAltered):
+            for at, leaf in zip(places, _leaves(epoch, [batch[at].place for at in places]), strict=True):
+                found[at] = batch[at]._replace(leaf_hash=leaf)
+    return found
+
+
+def _leaves(epoch: int, places: Sequence[int]) -> list[bytes]:
+    return list(pruned_leaves(epoch, places[0], places[-1] + 1)) if places else []
 
 
 def _pruned_before() -> UUID:

@@ -6,9 +6,8 @@ any of these is met at the first place where it shows.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from hashlib import sha256
-from itertools import groupby
 from typing import Final, TypeAlias
 
 from django.db.models import Max
@@ -18,7 +17,7 @@ from identity_privacy.audit.checkpoints import log_name, stated
 from identity_privacy.audit.continuity import HANDED_OVER, refuse_unless_continued
 from identity_privacy.audit.errors import LogAltered, LogBehind
 from identity_privacy.audit.models import Checkpoint, Sequenced, Tile
-from identity_privacy.audit.pruning import pruned_leaves, refuse_more_than_pruned
+from identity_privacy.audit.pruning import refuse_more_than_pruned, with_pruned
 from identity_privacy.audit.stored_tree import StoredTree, as_bytes
 from identity_privacy.audit.walking import Stored, walk
 from identity_privacy.crypto.signing import PublicKey, public_keys
@@ -68,8 +67,9 @@ def _verify_epoch(epoch: int, sizes: Mapping[int, int], keys: Sequence[PublicKey
     checkpoints = _checkpoints(epoch)
     due = next(checkpoints)
     with closing(walk(epoch, size)) as batches:
-        for batch in batches:
-            batch, leaves = _with_leaves(epoch, batch)
+        for stored in batches:
+            batch = with_pruned(epoch, stored)
+            leaves = [_leaf(one) for one in batch]
             at, right = 0, _how_many_are_right(batch, leaves, first=tree.size)
             while at < right:
                 until = min(right, at + due.size - tree.size) if due.size > tree.size else right
@@ -95,22 +95,9 @@ def _verify_epoch(epoch: int, sizes: Mapping[int, int], keys: Sequence[PublicKey
         _check_hand_over(epoch, sizes)
 
 
-def _with_leaves(epoch: int, batch: list[Stored]) -> tuple[list[Stored], list[bytes]]:
-    """A batch with the leaf hash of each entry; of those that were pruned it is the one that the tiles keep."""
-    leaves = [sha256(b"\x00" + stored.line).digest() for stored in batch]
-    # Runs of places that follow one another.
-    runs = groupby(range(len(batch)), lambda at: (batch[at].entry_id is None, batch[at].place - at))
-    for (is_missing, _), run in runs:
-        places = list(run) if is_missing else []
-        with suppress(LogAltered):  # it is then named as missing, unless something before it is found
-            for at, leaf in zip(places, _pruned(epoch, [batch[at].place for at in places]), strict=True):
-                batch[at], leaves[at] = batch[at]._replace(leaf_hash=leaf), leaf
-    return batch, leaves
-
-
-def _pruned(epoch: int, places: Sequence[int]) -> list[bytes]:
-    """The leaf hashes of pruned entries that follow one another. Raises: LogAltered, if one was not pruned."""
-    return list(pruned_leaves(epoch, places[0], places[-1] + 1)) if places else []
+def _leaf(stored: Stored) -> bytes:
+    """The leaf hash of what an entry says; of one that was pruned the one that the tiles keep."""
+    return as_bytes(stored.leaf_hash) if stored.entry_id is None else sha256(b"\x00" + stored.line).digest()
 
 
 def _how_many_are_right(batch: Sequence[Stored], leaves: Sequence[bytes], *, first: int) -> int:

@@ -8,6 +8,7 @@ from identity_privacy.audit.services.entering import (
     take_over_incidents,
     take_over_readings,
 )
+from identity_privacy.audit.services.exporting import export_log
 from identity_privacy.audit.services.growing import hand_over, sequence
 from identity_privacy.audit.services.pruning import prune
 from identity_privacy.audit.services.releasing import export_entries
@@ -21,6 +22,7 @@ __all__ = [
     "check_if_asked",
     "check_log",
     "export_entries",
+    "export_log",
     "hand_over",
     "prune",
     "record",

@@ -1,7 +1,10 @@
 """The verbs of access, of the log itself and of delivery."""
 
 from datetime import date, timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
+
+from django.conf import settings
 
 from identity_privacy import clock
 from identity_privacy.access import services as access
@@ -10,6 +13,7 @@ from identity_privacy.actors import Actor
 from identity_privacy.audit import services as audit
 from identity_privacy.audit.checkpoints import log_name
 from identity_privacy.audit.continuity import keep
+from identity_privacy.audit.exporting import Selection
 from identity_privacy.audit.models import Checkpoint, Entry
 from identity_privacy.audit.note import signed_checkpoint
 from identity_privacy.audit.pending import keep_pending
@@ -238,6 +242,20 @@ def export_entries(cast: Cast) -> Act:
         return len(list(lines))
 
     return Act(run=run, enters=lambda _: [Entered("log.exported", SERVICE, LOG, cast.alice, cast.lindwerk.id)])
+
+
+@shows(audit.export_log)
+def export_log(cast: Cast) -> Act:
+    folder = Path(settings.MEDIA_ROOT) / "export"
+
+    def run() -> object:
+        return audit.export_log(actor=SERVICE, folder=folder, selection=Selection(subject_id=cast.alice))
+
+    return Act(
+        run=run,
+        enters=lambda _: [Entered("log.exported", SERVICE, LOG, cast.alice, cast.lindwerk.id)],
+        is_durable=True,
+    )
 
 
 @shows(audit.check_commitment)

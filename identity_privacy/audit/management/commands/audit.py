@@ -8,22 +8,20 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
+from tqdm import tqdm
 
 from identity_privacy.actors import Actor
 from identity_privacy.audit import services
-from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.continuity import WHAT_TO_DO
 from identity_privacy.audit.errors import LogAltered, LogBehind
-from identity_privacy.audit.exporting import export_lines
-from identity_privacy.audit.management import commitment, prune, witness
+from identity_privacy.audit.management import commitment, export, prune, witness
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.partitions import make_partitions
 from identity_privacy.audit.pruning import pruned_count
 from identity_privacy.audit.services.rotating import OVERLAP
-from identity_privacy.audit.verification import verify_log
+from identity_privacy.audit.verification import epoch_sizes, verify_log
 from identity_privacy.crypto.errors import RootKeyUnavailable, RotationRuns
-from identity_privacy.crypto.signing import current_public_key
-from identity_privacy.crypto.terms import SigningUse
+from identity_privacy.errors import NotFound
 
 
 class Command(BaseCommand):
@@ -36,12 +34,12 @@ class Command(BaseCommand):
         commands = parser.add_subparsers(dest="verb", required=True)
         commands.add_parser("sequence", help="Give new entries their index and sign a checkpoint")
         commands.add_parser("partitions", help="Make the log's partitions ahead; as the role that owns its tables")
-        commands.add_parser("verify", help="Check every entry, the tree and the signed root")
+        verify = commands.add_parser("verify", help="Check every entry, the tree and every checkpoint")
+        verify.add_argument("--epoch", type=int, metavar="N", help="one epoch of the log (default: all)")
         prune.add_arguments(
             commands.add_parser("prune", help="Take old entries out for good; as the role that owns the log's tables")
         )
-        export = commands.add_parser("export", help="Write log.jsonl and checkpoint for offline.py")
-        export.add_argument("folder", type=Path)
+        export.add_arguments(commands.add_parser("export", help="Write the log into files, for offline.py"))
         rotate = commands.add_parser("rotate-key", help="Give checkpoints a new signing key; the old one signs on")
         rotate.add_argument(
             "--overlap-days",
@@ -68,17 +66,21 @@ class Command(BaseCommand):
             made = make_partitions(Entry._meta.db_table, connection)
             self.stdout.write(f"made: {', '.join(map(str, made)) or 'none, they are all there'}")
         elif verb == "verify":
-            self._verify()
+            self._verify(options["epoch"])
         elif isinstance(before := options.get("before"), date):
             prune.run(before=before, yes=bool(options["yes"]), stdout=self.stdout)
         elif folder is not None:
-            self._export(folder)
+            export.run(folder, options, self.stdout)
 
-    def _verify(self) -> None:
+    def _verify(self, epoch: object) -> None:
         try:
-            size = verify_log()
+            total = sum(size for each, size in epoch_sizes().items() if epoch in (None, each))
+            with tqdm(total=total, unit=" entries", disable=None) as bar:  # None: only on a terminal
+                size = verify_log(epoch=epoch if isinstance(epoch, int) else None, progress=bar.update)
         except LogAltered as error:
             raise CommandError(f"the log was changed: {error}") from None
+        except NotFound as error:
+            raise CommandError(str(error)) from None
         pruned = f"; {count} of them were pruned, and their hashes are right" if (count := pruned_count()) else ""
         self.stdout.write(f"{size} entries: nothing was changed, added, removed or moved{pruned}")
 
@@ -100,22 +102,6 @@ class Command(BaseCommand):
         if overlap and old.valid_until:
             self.stdout.write(f"and until {old.valid_until:%d %B %Y, %H:%M} UTC by {keys[1]}, too: until then give the")
             self.stdout.write("new key to everybody who has the old one, auditors and witnesses")
-
-    def _export(self, folder: Path) -> None:
-        self._sequenced()
-        checkpoint = latest_checkpoint()
-        if checkpoint is None:
-            raise CommandError("the log is empty")
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "log.jsonl").open("wb") as file:
-            try:
-                file.writelines(export_lines(checkpoint))
-            except LogAltered as error:
-                raise CommandError(f"the log was changed: {error}") from None
-        (folder / "checkpoint").write_text(checkpoint.note, encoding="utf-8")
-        key = base64.b64encode(current_public_key(SigningUse.CHECKPOINT).public_key).decode()
-        self.stdout.write(f"{checkpoint.size} entries in {folder}. An auditor who has the key {key} from you runs")
-        self.stdout.write(f"python offline.py log {folder}/log.jsonl {folder}/checkpoint --log-key {key}")
 
 
 def _days(text: str) -> timedelta:
