@@ -8,24 +8,20 @@ reading is noted in the keys database too, before the first value leaves. The se
 3. The transaction has ended, and the entry is not there: it was rolled back, in whole or to a savepoint. The entry is
    entered under its own id, with the detail `rolled_back`; then the note goes.
 
-Whether a transaction has ended PostgreSQL says by its number; where that is of another cluster, the note's age decides.
-On SQLite whoever holds the only place for a writer knows that all others have ended.
+Whether a transaction has ended PostgreSQL says by its number. On SQLite whoever holds the only place for a writer knows
+that all others have ended.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 from django.db import connection, transaction
 
-from identity_privacy import clock
 from identity_privacy.audit.models import Entry
 from identity_privacy.crypto.models import PendingEntry
 
 BATCH: Final = 1_000
-# No transaction of ours lasts as long.
-LONG_ENDED: Final = timedelta(days=1)
 _COLUMNS: Final = (
     "actor_kind",
     "actor_id",
@@ -39,11 +35,11 @@ _COLUMNS: Final = (
     "request_id",
     "network",
 )
-# The number of a transaction that has yet to begin may not be asked about: it is of another cluster.
+# We get our own number after theirs were noted: a larger one is of another cluster, where they have ended anyway.
 _RUNNING: Final = """
     SELECT number FROM unnest(%s::bigint[]) number
-    WHERE CASE WHEN number >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint THEN true
-        ELSE pg_xact_status(number::text::xid8) = 'in progress' END
+    WHERE NOT pg_visible_in_snapshot(number::text::xid8, pg_current_snapshot())
+        AND number < pg_current_xact_id()::text::bigint
 """
 
 
@@ -77,14 +73,13 @@ def drop_pending(ids: Iterable[UUID]) -> None:
     PendingEntry.objects.filter(id__in=list(ids)).delete()
 
 
-def _running(noted: Iterable[PendingEntry]) -> set[UUID]:
+def _running(noted: Collection[PendingEntry]) -> set[UUID]:
     if connection.vendor != "postgresql":
         return set()
-    young = [row for row in noted if row.at > clock.now() - LONG_ENDED]
     with connection.cursor() as cursor:
-        cursor.execute(_RUNNING, [[row.written_in for row in young]])
+        cursor.execute(_RUNNING, [[row.written_in for row in noted]])
         numbers = {number for (number,) in cursor.fetchall()}
-    return {row.id for row in young if row.written_in in numbers}
+    return {row.id for row in noted if row.written_in in numbers}
 
 
 def _entry(row: PendingEntry) -> Entry:

@@ -30,6 +30,7 @@ from identity_privacy.crypto.errors import NotForgotten
 from identity_privacy.crypto.models import ControllerKey, DataKey, IndexKey, Remains, SigningKey, Tombstone
 from identity_privacy.crypto.router import KEYS
 from identity_privacy.crypto.terms import KeyKind
+from identity_privacy.crypto.transactions import hold_person
 
 # What is under a person's own keys, and dies with their erasure.
 OWN: Final = (KeyKind.PROFILE, KeyKind.COMMITMENT)
@@ -81,6 +82,7 @@ def destroy_subject_keys(subject_id: UUID, *, kinds: Iterable[KeyKind] = OWN) ->
     """
     # Durable: whoever is told of a destruction must not be able to roll it back.
     with transaction.atomic(using=KEYS, durable=True):
+        hold_person(subject_id, using=KEYS)  # whoever makes them a key at this moment is done, or sees the tombstone
         count, _ = DataKey.objects.filter(subject_id=subject_id, kind__in=list(kinds)).delete()
         # Keys that were made after the first destruction are in later backups.
         earlier = Tombstone.objects.filter(subject_id=subject_id).first()

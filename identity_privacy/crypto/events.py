@@ -1,6 +1,8 @@
 """What is done with keys, told to whoever keeps the log: crypto stands below it and imports it nowhere."""
 
 import contextlib
+import getpass
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -41,6 +43,14 @@ def run_by(account: str) -> Iterator[None]:
         yield
     finally:
         _account.reset(before)
+
+
+def own_account() -> str:
+    """The operating system's account that runs this process; its number in a container where it has no name."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.getuid())
 
 
 def tell(event: KeyEvent) -> None:

@@ -7,6 +7,7 @@ when they have ended, nobody can.
 
 import time
 from typing import Final
+from uuid import UUID
 
 from django.db import NotSupportedError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -61,6 +62,17 @@ def wait_for_open_transactions(using: str, *, seconds: float) -> None:
     with connection.cursor() as cursor:
         _wait_for(cursor, _OPEN, "l.virtualtransaction", end)
         _wait_for(cursor, _PREPARED, "gid", end)  # some of those may have been prepared meanwhile
+
+
+def hold_person(subject_id: UUID, *, using: str) -> None:
+    """Wait until no other transaction of this database holds the person; the caller's then does, to its end.
+
+    Inside a transaction. On SQLite there is one writer at a time anyway.
+    """
+    if connections[using].vendor == "postgresql":
+        with connections[using].cursor() as cursor:
+            # An advisory lock by the half of the id that is random.
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(subject_id.bytes[8:], signed=True)])
 
 
 def _wait_for(cursor: CursorWrapper, query: str, name: str, end: float) -> None:

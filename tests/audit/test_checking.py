@@ -104,7 +104,8 @@ def test_of_two_workers_one_checks() -> None:
     assert services.check_if_asked()
 
 
-@pytest.mark.usefixtures("live_server")  # for SQLite in files, in which a reader and a writer do not meet
+@pytest.mark.only_on("postgresql")  # SQLite in memory has no second connection that may write meanwhile
+@pytest.mark.django_db(transaction=True, databases=["default", "keys"])
 def test_a_log_that_grows_meanwhile_is_not_called_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Entries that got their place after the check began are beyond the checkpoint that it goes by."""
     _enter()
@@ -126,7 +127,8 @@ def test_a_log_that_grows_meanwhile_is_not_called_changed(monkeypatch: pytest.Mo
     assert Entry.objects.get(action="log.verified").details["size"] == 1
 
 
-@pytest.mark.usefixtures("live_server")
+@pytest.mark.only_on("postgresql")
+@pytest.mark.django_db(transaction=True, databases=["default", "keys"])
 def test_what_is_read_in_one_moment_stays_as_it_was() -> None:
     with one_moment():
         before = Entry.objects.count()

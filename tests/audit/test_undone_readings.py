@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from django.db import connections, transaction
 
+from identity_privacy import clock
 from identity_privacy.actors import Actor
 from identity_privacy.audit import services
 from identity_privacy.audit.models import Entry, Sequenced
@@ -87,6 +88,17 @@ def test_one_whose_transaction_was_committed_stands_there_once() -> None:
     assert PendingEntry.objects.count() == 0
 
 
+def test_one_in_a_transaction_that_is_ended_by_hand_is_noted_too() -> None:
+    transaction.set_autocommit(False)
+    try:
+        read()
+        transaction.rollback()
+    finally:
+        transaction.set_autocommit(True)
+    sequence()
+    assert Entry.objects.get().details == {"rolled_back": True}
+
+
 def test_one_that_was_undone_to_a_savepoint_is_entered_too() -> None:
     with transaction.atomic():
         read_and_fail()
@@ -106,12 +118,21 @@ def test_as_long_as_its_transaction_runs_it_waits() -> None:
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_number_of_another_cluster_waits_for_a_day_and_no_longer() -> None:
+def test_a_number_that_is_yet_to_come_is_of_another_cluster_and_has_ended() -> None:
     read_and_fail()
     PendingEntry.objects.update(written_in=2**60)
-    assert services.take_over_readings() == 0
-    PendingEntry.objects.update(at=PendingEntry.objects.get().at - timedelta(days=2))
     assert services.take_over_readings() == 1
+
+
+@pytest.mark.only_on("postgresql")
+def test_the_log_goes_on_while_a_reader_runs_for_days() -> None:
+    with transaction.atomic():
+        read()
+        beside(lambda: PendingEntry.objects.update(at=clock.now() - timedelta(days=9)))
+        beside(read_and_fail)
+        beside(sequence)
+        assert PendingEntry.objects.count() == 1, "its own waits, the other's is taken over"
+    assert sorted(Entry.objects.values_list("details", flat=True), key=len) == [{}, {"rolled_back": True}]
 
 
 def test_taking_over_that_died_in_between_enters_it_once(monkeypatch: pytest.MonkeyPatch) -> None:

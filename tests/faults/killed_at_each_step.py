@@ -1,4 +1,5 @@
-"""Run inside the service's settings with `FOLDER VERB…`: kill a change of keys before each statement in turn, and look.
+"""Run inside the service's settings with `FOLDER VERB…`: kill a change of keys, or what is noted beside them for the
+log, before each statement in turn, and look.
 
 Every SQL statement and every COMMIT on both databases is counted; a child makes the change and kills itself before the
 n-th. Then the parent sees that everything reads, finishes the change, and sees that it is finished. n goes up until the
@@ -21,18 +22,21 @@ from uuid import UUID
 
 import psycopg
 from django.core.management import call_command
-from django.db import connections
+from django.db import connections, transaction
 from psycopg import sql
 
 from identity_privacy import clock
 from identity_privacy.access.models import Controller
+from identity_privacy.audit.models import Entry
+from identity_privacy.audit.services import take_over_readings
 from identity_privacy.crypto.controller_keys import forget_held_keys
 from identity_privacy.crypto.destruction import destroy_subject_keys, forget_bytes
 from identity_privacy.crypto.index_keys import forget_held_index_keys
 from identity_privacy.crypto.keys import create_data_key
-from identity_privacy.crypto.models import ControllerKey, DataKey, SigningKey
+from identity_privacy.crypto.models import ControllerKey, DataKey, PendingEntry, SigningKey
 from identity_privacy.crypto.providers import newest_only, root_key_path, write_root_key
 from identity_privacy.crypto.providers.local import KeyFile
+from identity_privacy.crypto.reading import Reading
 from identity_privacy.crypto.rotation import (
     Whose,
     blind_indexes,
@@ -46,7 +50,7 @@ from identity_privacy.crypto.sweeping import sweep_orphans
 from identity_privacy.crypto.terms import KeyKind, SigningUse
 from profiles.models import Identifier, Profile
 from tests.crypto.rotated import every_value, found, half_done, make_people
-from tests.factories import make_controller
+from tests.factories import SERVICE, make_controller
 
 PATIENCE = 5.0
 PEOPLE = 2
@@ -59,11 +63,15 @@ Values = Mapping[tuple[str, UUID], object]
 
 @dataclass(kw_only=True)
 class World:
-    """Two people of one controller, and two keys that nothing is under; set back to this before each try."""
+    """Two people of one controller, two keys that nothing is under and three readings that are noted for the log.
+
+    It is set back to this before each try.
+    """
 
     folder: Path
     people: list[UUID] = field(default_factory=list)
     orphans: list[UUID] = field(default_factory=list)
+    noted: set[UUID] = field(default_factory=set)
     values: Values = field(default_factory=dict)
     controller: Controller = field(default_factory=Controller)
 
@@ -84,6 +92,8 @@ class World:
         ]
         DataKey.objects.update(created_at=clock.now() - timedelta(days=2))
         self.values = every_value()
+        read_thrice(self)
+        self.noted = set(PendingEntry.objects.values_list("id", flat=True))
         forget_bytes()
         connections.close_all()
         self._copy("", ".kept")
@@ -195,6 +205,54 @@ def orphans_are_gone(world: World) -> None:
     must(not DataKey.objects.filter(id__in=world.orphans).exists(), "an orphan is left")
 
 
+class GivenUp(Exception):
+    """A reader's transaction fails."""
+
+
+def read_in_vain(world: World, reason: str = "in vain") -> None:
+    """See a value, say so in a file, and fail."""
+    (world.folder / "seen").unlink(missing_ok=True)
+    with contextlib.suppress(GivenUp), transaction.atomic():
+        read_one(world, reason)
+        raise GivenUp
+
+
+def read_one(world: World, reason: str) -> None:
+    with Reading(actor=SERVICE, purpose="test", subject_id=None, reason=reason):
+        (world.folder / "seen").write_text(Identifier.objects.earliest("id").value)
+
+
+def read_thrice(world: World) -> None:
+    read_in_vain(world, "rolled back")
+    with transaction.atomic():
+        read_one(world, "kept")
+        read_in_vain(world, "undone to a savepoint")
+
+
+def whoever_saw_is_in_the_log(world: World) -> None:
+    take_over_readings()
+    count = Entry.objects.filter(reason="in vain").count()
+    must(count == 1 or (count == 0 and not (world.folder / "seen").exists()), f"one reading, {count} entries")
+
+
+def the_last_is_in_the_log(world: World) -> None:
+    take_over_readings()
+    must(Entry.objects.filter(reason="in vain").exists(), "a reading is not in the log")
+    must(not PendingEntry.objects.exists(), "a note is left")
+
+
+def each_is_entered_or_noted(world: World) -> None:
+    noted = set(PendingEntry.objects.values_list("id", flat=True)) | set(Entry.objects.values_list("id", flat=True))
+    must(world.noted <= noted, "a reading is lost")
+
+
+def each_is_entered(world: World) -> None:
+    found = dict(Entry.objects.filter(id__in=world.noted).values_list("reason", "details"))
+    undone = {"rolled_back": True}
+    must(found == {"rolled back": undone, "kept": {}, "undone to a savepoint": undone}, f"in the log: {found}")
+    must(not PendingEntry.objects.exists(), "a note is left")
+
+
 CHANGES = {
     "create": Change(run=import_people, holds=old_people_read, ended=everybody_is_there_once),
     "rotate-root": Change(
@@ -217,6 +275,8 @@ CHANGES = {
     "sweep": Change(
         run=lambda world: sweep_orphans(patience=PATIENCE), holds=no_used_key_is_gone, ended=orphans_are_gone
     ),
+    "read": Change(run=read_in_vain, holds=whoever_saw_is_in_the_log, ended=the_last_is_in_the_log),
+    "take-over": Change(run=lambda world: take_over_readings(), holds=each_is_entered_or_noted, ended=each_is_entered),
 }
 
 

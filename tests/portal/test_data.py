@@ -1,15 +1,20 @@
 """My data: every fact of mine, nobody else's, and each look on record."""
 
 from datetime import timedelta
+from typing import NoReturn
 
+import pytest
 import time_machine
+from django.db import connection
 from django.test import Client
 
 from consent.services import record_choice
 from consent.terms import Channel, ConsentAction
 from identity_privacy.actors import Actor
 from identity_privacy.audit.models import Entry
+from identity_privacy.audit.tasks import sequence
 from identity_privacy.clock import machine_now
+from profiles import portal
 from profiles.models import AttributeDefinition
 from tests.cast import ALICE_EMAIL, BOB_EMAIL, Cast
 
@@ -57,3 +62,21 @@ def test_each_look_is_on_record_by_pseudonym(cast: Cast, alice: Client) -> None:
     entry = Entry.objects.filter(action="personal_data.read").latest("id")
     assert entry.subject_id == cast.alice
     assert "alice" not in str(entry.__dict__).lower()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_look_is_on_record_though_the_page_breaks_off_and_all_is_rolled_back(
+    cast: Cast, alice: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> NoReturn:
+        raise ArithmeticError
+
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    monkeypatch.setattr(portal, "render", broken)
+    alice.raise_request_exception = False
+
+    assert alice.get("/data/").status_code == 500
+    sequence()
+
+    entry = Entry.objects.get(action="personal_data.read", purpose="portal.my_data")
+    assert (entry.subject_id, entry.details) == (cast.alice, {"rolled_back": True})

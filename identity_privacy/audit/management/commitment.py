@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from identity_privacy.actors import Actor
 from identity_privacy.audit import services
 from identity_privacy.audit.errors import NoCommitment
+from identity_privacy.crypto.events import own_account
 
 WORDS: Final[Mapping[bool | None, str]] = {
     True: "yes: this is the value that the entry commits to",
@@ -32,7 +33,9 @@ def run(*, entry: UUID, name: str, stdout: OutputWrapper) -> None:
     """Say whether a value is the one that an entry commits to. Raises: CommandError."""
     value = getpass.getpass("value: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     try:
-        found = services.check_commitment(actor=Actor.service("operator"), entry_id=entry, name=name, value=value)
+        found = services.check_commitment(
+            actor=Actor.service("operator"), entry_id=entry, name=name, value=value, account=own_account()
+        )
     except NoCommitment as error:
         raise CommandError(str(error)) from None
     stdout.write(WORDS[found])

@@ -1,7 +1,5 @@
 """`manage.py audit prune`."""
 
-import getpass
-import os
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import date
 
@@ -12,6 +10,7 @@ from identity_privacy.audit import services
 from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.pruning import Pruning, plan_pruning
 from identity_privacy.audit.removing import refuse_unless_owner
+from identity_privacy.crypto.events import own_account
 from identity_privacy.errors import NotPermitted, ServiceError
 
 
@@ -36,7 +35,7 @@ def run(*, before: date, yes: bool, stdout: OutputWrapper) -> None:
         if not yes:
             _ask()
         stdout.write("checking the whole log first, for nobody can afterwards")
-        pruned = services.prune(before, actor=Actor.service("dba"), account=_account())
+        pruned = services.prune(before, actor=Actor.service("dba"), account=own_account())
     except NotPermitted as error:
         raise CommandError(f"{error}: set it to the role that does, see docs/howto/database-roles.md") from None
     except LogAltered as error:
@@ -70,10 +69,3 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise ArgumentTypeError("a date as 2027-01-01") from None
-
-
-def _account() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # in a container whose account has no name
-        return str(os.getuid())

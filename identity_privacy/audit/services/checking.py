@@ -21,16 +21,16 @@ from identity_privacy.waking import wake
 CHECK: Final = "audit.check"
 
 
-@sensitive_variables("value")
+@sensitive_variables()  # all: what makes it atomic holds the value under another name
 @transaction.atomic
-def check_commitment(*, actor: Actor, entry_id: UUID, name: str, value: str) -> bool | None:
+def check_commitment(*, actor: Actor, entry_id: UUID, name: str, value: str, account: str = "") -> bool | None:
     """Whether the value that an entry commits to by this name is this one; None, once nobody can say it any more.
 
-    Raises: NoCommitment.
+    `account` is the operating system's, where a command asks. Raises: NoCommitment.
     """
     entry = Entry.objects.filter(id=entry_id).first()
     if entry is None or entry.subject_id is None or name not in entry.commitments:
-        raise NoCommitment(f"{entry_id} commits to no {name}")
+        raise NoCommitment(f"{entry_id} commits to nothing by that name")
     found = is_committed(subject_id=entry.subject_id, name=name, value=value, to=b64decode(entry.commitments[name]))
     record(
         actor=actor,
@@ -38,7 +38,11 @@ def check_commitment(*, actor: Actor, entry_id: UUID, name: str, value: str) -> 
         target=("entry", entry.id),
         controller_id=entry.controller_id,
         subject_id=entry.subject_id,
-        details={"name": name, "found": {True: "equal", False: "different", None: "unknown"}[found]},
+        details={
+            "name": name,
+            "found": {True: "equal", False: "different", None: "unknown"}[found],
+            "account": account,
+        },
     )
     return found
 

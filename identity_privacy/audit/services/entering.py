@@ -61,7 +61,7 @@ def record_reading(reading: Reading) -> None:
     entry = _entry(reading.actor, f"{reading.what}.read", target, reading.controller_id, reading.subject_id)
     entry.reason, entry.purpose = reading.reason, reading.purpose
     insert_entry(_hashed(entry))
-    if connection.in_atomic_block:
+    if not connection.get_autocommit():  # in a transaction, be it one that is ended by hand
         keep_pending(entry)
 
 

@@ -1,6 +1,6 @@
 """Links of people to systems."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -22,16 +22,27 @@ class NewLink:
     account_id: str
 
 
+@transaction.atomic
 def link_subject(*, actor: Actor, system: System, subject_id: UUID, data_key_id: UUID, account_id: str) -> Link:
-    """Note by which account a system knows a person; a person who is linked already stays as they are."""
-    new = NewLink(subject_id=subject_id, data_key_id=data_key_id, account_id=account_id)
-    link_subjects(actor=actor, system=system, links=[new])
+    """Note by which account a system knows a person; a person who is linked already stays as they are.
+
+    The entry commits to the account: whose account was erased over there is what a dispute would be about.
+    """
+    rows = _added(system, [NewLink(subject_id=subject_id, data_key_id=data_key_id, account_id=account_id)])
+    _enter(actor, system, rows, commitments={"account": account_id} if rows else None)
     return Link.objects.get(system=system, subject_id=subject_id)
 
 
 @transaction.atomic
 def link_subjects(*, actor: Actor, system: System, links: Sequence[NewLink]) -> int:
     """Link many people to one system, and say how many were new; the same list twice changes nothing."""
+    rows = _added(system, links)
+    _enter(actor, system, rows)
+    return len(rows)
+
+
+def _added(system: System, links: Sequence[NewLink]) -> Sequence[Link]:
+    """The links that were not there, stored."""
     wanted = {link.subject_id: link for link in links}
     known = _known(system, list(wanted))
     rows = [
@@ -45,7 +56,10 @@ def link_subjects(*, actor: Actor, system: System, links: Sequence[NewLink]) -> 
         for new in wanted.values()
         if new.subject_id not in known
     ]
-    Link.objects.bulk_create(rows, batch_size=_BATCH)
+    return Link.objects.bulk_create(rows, batch_size=_BATCH)
+
+
+def _enter(actor: Actor, system: System, rows: Sequence[Link], *, commitments: Mapping[str, str] | None = None) -> None:
     record(
         actor=actor,
         action="links.added",
@@ -53,8 +67,8 @@ def link_subjects(*, actor: Actor, system: System, links: Sequence[NewLink]) -> 
         controller_id=system.controller_id,
         subject_id=rows[0].subject_id if len(rows) == 1 else None,
         details={"count": len(rows)},
+        commitments=commitments,
     )
-    return len(rows)
 
 
 def _known(system: System, subject_ids: Sequence[UUID]) -> set[UUID]:

@@ -1,7 +1,5 @@
 """`manage.py keys init|status|rotate-root|rotate-kek|rotate-dek|rotate-index|destroy|sweep`."""
 
-import getpass
-import os
 import signal
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Sequence
@@ -30,7 +28,7 @@ from identity_privacy.crypto.errors import (
     RotationRuns,
     WritersStillRun,
 )
-from identity_privacy.crypto.events import KeyEvent, run_by, tell
+from identity_privacy.crypto.events import KeyEvent, own_account, run_by, tell
 from identity_privacy.crypto.models import DataKey, Tombstone
 from identity_privacy.crypto.providers import root_key_path
 from identity_privacy.crypto.rotation import (
@@ -105,7 +103,7 @@ class Command(BaseCommand):
             "sweep": self._sweep,
         }
         try:
-            with run_by(_account()):
+            with run_by(own_account()):
                 verbs[verb](options)
         except KeyboardInterrupt:
             kept = "what was destroyed stays so" if verb == "destroy" else "nothing is lost"
@@ -379,13 +377,6 @@ def _foreign(error: IntegrityFailure) -> CommandError:
         f"a stored key or value does not open{place}: either ROOT_KEY_URL names the root key of other databases, or "
         "DATABASE_KEYS_URL names others' keys, or the row was changed; see `manage.py keys status`"
     )
-
-
-def _account() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # in a container whose account has no name
-        return str(os.getuid())
 
 
 def _interrupted(signal_number: int, frame: object) -> NoReturn:
