@@ -6,12 +6,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.test import Client
 
+from identity_privacy.audit import offline
 from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.offline import is_consistent
 from identity_privacy.audit.services import sequence
 from identity_privacy.crypto.signing import sign
 from identity_privacy.crypto.terms import SigningUse
+from tests.audit.verifier import log_key, said
 from tests.cast import Cast
 from tests.factories import make_person
 
@@ -65,9 +67,12 @@ def test_staff_get_the_inclusion_proof_of_their_controllers_entries(
     answer = browser.get(proof)
     assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-yet-sequenced")
     sequence()
-    found = browser.get(proof).json()
+    answer = browser.get(proof)
+    found = answer.json()
     assert found["entry"]["action"] == entry.action
     assert found["checkpoint"] == anybody.get(CHECKPOINT).json()["note"]
+    saved = offline.verify_proofs([answer.content], found["checkpoint"], offline.Pinned([log_key()]))
+    assert said(saved)[-1] == "verified"
     assert stranger.get(proof).status_code == 404
     assert anybody.get(proof).status_code == 401
 
