@@ -10,6 +10,7 @@ from identity_privacy.audit import services
 from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.pruning import Pruning, plan_pruning
 from identity_privacy.audit.removing import refuse_unless_owner
+from identity_privacy.confirming import confirm
 from identity_privacy.crypto.events import own_account
 from identity_privacy.errors import NotPermitted, ServiceError
 
@@ -33,7 +34,7 @@ def run(*, before: date, yes: bool, stdout: OutputWrapper) -> None:
             return
         stdout.write(_sentence(planned, before))
         if not yes:
-            _ask()
+            confirm("prune", otherwise="nothing was pruned")
         stdout.write("checking the whole log first, for nobody can afterwards")
         pruned = services.prune(before, actor=Actor.service("dba"), account=own_account())
     except NotPermitted as error:
@@ -50,18 +51,6 @@ def _sentence(planned: Pruning, asked: date) -> str:
     kept = f"; {len(planned.kept):,} stay, as they are still needed" if planned.kept else ""
     places = ", ".join(planned.places)
     return f"{planned.count:,} entries before {planned.before}{whole} are taken out for good: {places}{kept}"
-
-
-def _ask() -> None:
-    """Let the operator type it. Raises: CommandError, unless they do."""
-    try:
-        said = input("Type `prune` to go on: ").strip()
-    except EOFError:
-        raise CommandError("nothing was pruned: nobody is there to ask; say --yes") from None
-    except KeyboardInterrupt:
-        raise CommandError("nothing was pruned") from None
-    if said != "prune":
-        raise CommandError("nothing was pruned")
 
 
 def _day(text: str) -> date:

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Count, QuerySet
 from tqdm import tqdm
 
+from identity_privacy.confirming import confirm
 from identity_privacy.crypto.controller_keys import make_root_key
 from identity_privacy.crypto.destruction import (
     destroy_owner_keys,
@@ -241,7 +242,7 @@ class Command(BaseCommand):
 
         if not options["dry_run"] and not options["yes"]:
             self.stdout.write(f"{plan.sentence}.")
-            _ask()
+            confirm("destroy", otherwise="nothing was destroyed")
         self._run(options, lambda: plan, destroy)
 
     def _run(self, options: Options, plan: Callable[[], Plan], change: Callable[[Progress], Outcome]) -> None:
@@ -356,18 +357,6 @@ def _left(key_ids: Sequence[UUID]) -> str:
         "blind indexes, by which the person is still found, by e-mail for example: an erasure request takes these "
         "away, with everything around it; without one, `manage.py keys rotate-index` makes them unfindable at least"
     )
-
-
-def _ask() -> None:
-    """Let the operator type it. Raises: CommandError, unless they do."""
-    try:
-        said = input("Type `destroy` to go on: ").strip()
-    except EOFError:
-        raise CommandError("nothing was destroyed: nobody is there to ask; say --yes") from None
-    except KeyboardInterrupt:
-        raise CommandError("nothing was destroyed") from None
-    if said != "destroy":
-        raise CommandError("nothing was destroyed")
 
 
 def _foreign(error: IntegrityFailure) -> CommandError:
