@@ -129,7 +129,8 @@ KEK_HOLD_SECONDS = env.int("KEK_HOLD_SECONDS", default=300)
 # For how many days backups, replicas and archives of the keys database are kept: the day on which an erasure is final.
 KEYS_BACKUP_DAYS = env.days("KEYS_BACKUP_DAYS", 30)
 # The name under which this log signs its checkpoints (C2SP tlog-checkpoint).
-AUDIT_LOG_ORIGIN = env.str("AUDIT_LOG_ORIGIN", default="identity-privacy.example/log")
+DEVELOPMENT_LOG_ORIGIN = "identity-privacy.example/log"
+AUDIT_LOG_ORIGIN = env.str("AUDIT_LOG_ORIGIN", default=DEVELOPMENT_LOG_ORIGIN)
 # Public keys of the witnesses whose cosignatures are taken (C2SP signed-note verifier keys), with commas.
 AUDIT_WITNESSES = env.list("AUDIT_WITNESSES", default=[])
 # For how many days no entry of the log is pruned: claims lapse three years after the end of the year in which they

@@ -3,15 +3,21 @@
 import base64
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
 
+from django.apps import AppConfig
 from django.conf import settings
+from django.core.checks import CheckMessage, Error
 
 from identity_privacy.audit import offline
 from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.models import Checkpoint, Cosignature
 from identity_privacy.crypto.signing import PublicKey, public_keys
 from identity_privacy.crypto.terms import SigningUse
+
+# Of a name, so that our tables take it with the largest epoch behind it.
+LONGEST: Final = 48
 
 
 def log_name(epoch: int) -> str:
@@ -29,6 +35,23 @@ def epoch_named(origin: str) -> int | None:
         return 1
     found = re.fullmatch(rf"{re.escape(settings.AUDIT_LOG_ORIGIN)}/epoch-([1-9][0-9]{{0,8}})", origin)
     return int(found[1]) if found and found[1] != "1" else None
+
+
+def check_log_name(*, app_configs: Sequence[AppConfig] | None = None, **_: object) -> list[CheckMessage]:
+    """E103: a name that no checkpoint can be signed under, or in production everybody's."""
+    name = settings.AUDIT_LOG_ORIGIN
+    is_name = re.fullmatch(rf"[!-*,-~]{{1,{LONGEST}}}", name) and not re.search(r"/epoch-[0-9]+\Z", name)
+    if is_name and not (settings.PRODUCTION and name == settings.DEVELOPMENT_LOG_ORIGIN):
+        return []
+    return [
+        Error(
+            f"AUDIT_LOG_ORIGIN cannot be used: {name!r}",
+            hint=f"Set it to a name of your own, such as privacy.example.com/log, and never change it: 1 to {LONGEST} "
+            "characters of ASCII, without spaces and +, and not the name of an epoch. Auditors and witnesses know the "
+            "log by it.",
+            id="identity_privacy.E103",
+        )
+    ]
 
 
 def latest_checkpoint(epoch: int | None = None) -> Checkpoint | None:

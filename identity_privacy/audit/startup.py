@@ -6,6 +6,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models.signals import post_migrate
 
 from identity_privacy.audit.append_only import check_append_only, check_role, expect_append_only
+from identity_privacy.audit.checkpoints import check_log_name
 from identity_privacy.audit.continuity import CONTINUITY, check_continuity
 from identity_privacy.audit.models import Checkpoint, Cosignature, Entry, Sequenced
 from identity_privacy.audit.partitions import check_partitions, make_partitions
@@ -20,6 +21,7 @@ register(check_append_only, Tags.database)
 register(check_role, Tags.database)
 register(check_partitions, Tags.database)
 register(check_continuity, CONTINUITY, Tags.database)
+register(check_log_name)
 register(check_witnesses)
 for model in (Entry, Sequenced, Checkpoint, Cosignature):
     expect_append_only(model._meta.db_table)

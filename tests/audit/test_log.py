@@ -9,15 +9,17 @@ from uuid import uuid4
 
 import pytest
 import rfc8785
+from django.core.checks import run_checks
 from django.core.management import call_command
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test import Client
+from pytest_django import Settings
 
 from identity_privacy import clock
 from identity_privacy.actors import Actor
-from identity_privacy.audit import merkle, offline, services, tiles
+from identity_privacy.audit import merkle, offline, services, tasks, tiles
 from identity_privacy.audit.canonical import canonical_json, entry_bytes
-from identity_privacy.audit.checkpoints import latest_checkpoint
+from identity_privacy.audit.checkpoints import check_log_name, latest_checkpoint
 from identity_privacy.audit.errors import LogAltered, NotYetSequenced
 from identity_privacy.audit.inserting import insert_prepared
 from identity_privacy.audit.models import Checkpoint, Cosignature, Entry, Sequenced
@@ -324,3 +326,29 @@ def test_an_entry_is_stored_alike_on_either_way() -> None:
     one, other = (Entry.objects.get(id=entry.id) for entry in (plain, prepared))
     assert entry_bytes(one).replace(str(one.id).encode(), str(other.id).encode()) == entry_bytes(other)
     assert (bytes(one.leaf_hash), one.written_in) == (bytes(other.leaf_hash), other.written_in)
+
+
+@pytest.mark.parametrize("name", ["", "a log", "a+log", "log\n", "lög", "privacy.example/log/epoch-2", "n" * 49])
+def test_a_name_that_no_checkpoint_can_be_signed_under_stops_the_start(name: str, settings: Settings) -> None:
+    settings.AUDIT_LOG_ORIGIN = name
+    assert [found.id for found in run_checks()] == ["identity_privacy.E103"]
+
+
+def test_a_log_in_production_has_a_name_of_its_own(settings: Settings) -> None:
+    assert check_log_name() == []
+    settings.PRODUCTION = True
+    assert [found.id for found in check_log_name()] == ["identity_privacy.E103"]
+    settings.AUDIT_LOG_ORIGIN = "privacy.example.com/log"
+    assert check_log_name() == []
+
+
+def test_what_stands_in_the_log_gets_its_place_whatever_else_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    enter(3)
+
+    def fail() -> int:
+        raise OperationalError
+
+    monkeypatch.setattr(services, "take_over_incidents", fail)
+    with pytest.raises(OperationalError):
+        tasks.sequence()
+    assert Sequenced.objects.count() == 3
