@@ -328,8 +328,6 @@ def cosignature(text: str, signatures: Sequence[tuple[str, bytes]], witness: str
 # --- The log ----------------------------------------------------------------------------------------
 
 HASH_ALONE = b'{"leaf":"'
-PART = re.compile(rb'"[^"\\]*":|(?P<text>"[^"\\]*")|(?P<number>-?[0-9]+)|.', re.DOTALL)
-VALUE = {"text": rb'"[ !#-[\]-~]*"', "number": rb"(?:0|-?[1-9][0-9]{0,14})"}
 
 
 def verify_log(lines: Iterable[bytes], note: str, pinned: Pinned, *, previous: str | None = None) -> Iterator[str]:
@@ -359,7 +357,7 @@ def verify_log(lines: Iterable[bytes], note: str, pinned: Pinned, *, previous: s
 
 def grow(tree: Tree, lines: Iterable[bytes], most: int) -> int:
     """Add the leaves of the next lines; says of how many there is the hash alone, `{"leaf":"<base64>"}`."""
-    hashes_alone, forms = 0, Forms()
+    hashes_alone = 0
     for number, line in enumerate(lines, tree.size + 1):
         if number > most:
             raise Unverified(f"line {number} is more than the checkpoint states")
@@ -369,37 +367,10 @@ def grow(tree: Tree, lines: Iterable[bytes], most: int) -> int:
                 raise Unverified(f"line {number} is neither an entry nor an entry's hash")
             hashes_alone += 1
         else:
-            if not forms.has(line):
-                canonical_line(line, number)
-                forms.learn(line)
+            canonical_line(line, number)
             leaf = leaf_hash(line)
         tree.add(leaf)
     return hashes_alone
-
-
-class Forms:
-    """Forms of canonical lines: a line that differs from one in plain text and whole numbers alone is canonical too.
-
-    To tell so by a pattern takes a sixth of the time of reading it and writing it anew.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[bytes, list[re.Pattern[bytes]]] = {}
-        self._more = 500
-
-    def has(self, line: bytes) -> bool:
-        """Whether it is known to be canonical."""
-        return any(form.fullmatch(line) for form in self._known.get(line[: line.find(b",")], ()))
-
-    def learn(self, line: bytes) -> None:
-        """From a line that was checked, of which strings end at each quotation mark.
-
-        To make a pattern takes as long as to check a hundred lines, so not all may become one.
-        """
-        if self._more and b"\\" not in line:
-            self._more -= 1
-            form = re.compile(PART.sub(lambda part: VALUE.get(part.lastgroup or "", re.escape(part[0])), line))
-            self._known.setdefault(line[: line.find(b",")], []).append(form)
 
 
 def handed_over(line: bytes, older: Checkpoint, stated: Checkpoint) -> str:
