@@ -27,14 +27,17 @@ class Group:
     rows: tuple[int, ...]
 
 
-GROUPS: Mapping[str, Group] = {"crypto": Group(backends=("postgresql", "sqlite"), rows=(10_000, 100_000))}
+GROUPS: Mapping[str, Group] = {
+    "crypto": Group(backends=("postgresql", "sqlite"), rows=(10_000, 100_000)),
+    "audit": Group(backends=("postgresql", "sqlite"), rows=(1_000_000,)),
+}
 
 
 def main(arguments: list[str]) -> int:
     """Measure what is asked for; the exit code is that of the first process that failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--only", choices=GROUPS, action="append", help="a group; may be repeated")
-    parser.add_argument("--part", default="all", help="one part of a group: crypto has writing, reading, packages, …")
+    parser.add_argument("--part", default="all", help="one part of a group, as in docs/performance.md")
     parser.add_argument("--rows", type=int, action="append", help="another size, to try a thing out")
     parser.add_argument("--backend", choices=("postgresql", "sqlite"), help="one back end instead of all")
     parser.add_argument("--results", type=Path, help="where the figures go")

@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from benchmarks.database import analysed, counted_queries, emptied
 from benchmarks.harness import Comparison, Took, here, interleaved
 from benchmarks.models import PlainAddress, PlainAttribute, PlainRow, SealedAddress, SealedAttribute, SealedRow
-from benchmarks.packages import PACKAGES, Package
+from benchmarks.packages import PACKAGES, package_process
 from benchmarks.texts import Five, addresses, five_texts
 from identity_privacy.actors import Actor
 from identity_privacy.crypto import listing
@@ -135,7 +135,7 @@ def packages(rows: int, rounds: int) -> Iterator[Comparison]:
     write_sealed(five_texts(rows))
     analysed(SealedRow, DataKey)
     with contextlib.ExitStack() as stack:
-        peers = {name: stack.enter_context(Package.started(name, rows)) for name in PACKAGES}
+        peers = {name: stack.enter_context(package_process(name, rows)) for name in PACKAGES}
         for name, read in (("read_all", read_all), ("read_one", read_one)):
             # One round tells which may be the fastest; the others would only cost time.
             first = {package: peer.run(name).seconds for package, peer in peers.items()}

@@ -19,7 +19,7 @@ class Goal:
         return COMPARE[self.sign](figure, self.figure)
 
     def __str__(self) -> str:
-        return f"{self.sign} {self.figure:g}"
+        return f"{self.sign} {self.figure:,g}"
 
 
 # On PostgreSQL. Figures of other back ends carry names of their own and have no goal.
@@ -32,4 +32,10 @@ GOALS: Mapping[str, Goal] = {
     "lookup_vs_plain": Goal("≥", 0.80),
     "read_all_vs_best_package": Goal("≥", 5),
     "read_one_vs_best_package": Goal("≥", 7),
+    "record_vs_plain_insert": Goal("≥", 1.0),
+    "record_8_writers_vs_plain": Goal("≥", 1.1),
+    "sequence_entries_per_s": Goal("≥", 80_000),
+    "verify_1m_s": Goal("<", 15),
+    "verify_1m_mib": Goal("<", 100),
+    "inclusion_proof_1m_ms": Goal("<", 3),
 }

@@ -5,15 +5,19 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Took:
-    """One run: by the clock, and the CPU time of this process alone, which tells a slow machine from slow code."""
+    """One run: by the clock, and the CPU time of this process alone, which tells a slow machine from slow code.
+
+    `mib` is the most memory that the process ever held, where that was asked for.
+    """
 
     seconds: float
     cpu: float
+    mib: float | None = None
 
 
 Variant: TypeAlias = Callable[[], Took]
@@ -52,6 +56,7 @@ class Comparison:
     ours: Sequence[Took]
     baseline: Sequence[Took]
     items: int
+    unit: ClassVar[str] = "µs"
 
     @property
     def ratio(self) -> float:
@@ -76,3 +81,15 @@ class Comparison:
 
 def _microseconds(took: Sequence[Took], items: int) -> float:
     return statistics.median(run.seconds for run in took) / items * 1e6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A figure that nothing is compared with."""
+
+    name: str
+    value: float
+    unit: str
+
+
+Measured: TypeAlias = Comparison | Figure

@@ -9,7 +9,7 @@ import django
 from django.core.management import call_command
 from django.db import connection, connections
 
-from benchmarks.harness import Comparison
+from benchmarks.harness import Comparison, Measured
 from benchmarks.results import Row, judged, put
 from identity_privacy import clock
 
@@ -22,10 +22,10 @@ def main(results: Path, group: str, part: str, sizes: list[int]) -> None:
     # Its models can be imported only now.
     parts = import_module(f"benchmarks.{group}").PARTS
     for rows, name in itertools.product(sizes, parts if part == "all" else [part]):
-        for comparison in parts[name](rows, rounds_of(rows)):
-            row = row_of(comparison, group=group, rows=rows)
+        for measured in parts[name](rows, rounds_of(rows)):
+            row = row_of(measured, group=group, rows=rows)
             put(results, row)
-            sys.stdout.write(line_of(row, comparison))
+            sys.stdout.write(line_of(row, measured))
             sys.stdout.flush()
 
 
@@ -36,16 +36,17 @@ def rounds_of(rows: int) -> int:
     return 11 if rows <= 10_000 else 5
 
 
-def row_of(comparison: Comparison, *, group: str, rows: int) -> Row:
-    """What the results file keeps of a comparison."""
+def row_of(measured: Measured, *, group: str, rows: int) -> Row:
+    """What the results file keeps of a figure."""
+    compared = measured if isinstance(measured, Comparison) else None
     return judged(
         Row(
-            name=comparison.name,
+            name=measured.name,
             group=group,
-            value=round(comparison.value, 3),
-            unit="µs",
-            baseline=round(comparison.baseline_value, 3),
-            ratio=round(comparison.ratio, 3),
+            value=round(measured.value, 3),
+            unit=measured.unit,
+            baseline=round(compared.baseline_value, 3) if compared else None,
+            ratio=round(compared.ratio, 3) if compared else None,
             goal=None,
             met=None,
             backend=connection.vendor,
@@ -55,14 +56,16 @@ def row_of(comparison: Comparison, *, group: str, rows: int) -> Row:
     )
 
 
-def line_of(row: Row, comparison: Comparison) -> str:
+def line_of(row: Row, measured: Measured) -> str:
     """One figure for whoever waits."""
     judgement = {None: "", True: "met", False: "MISSED"}[row["met"]]
-    goal = f"goal {row['goal']} {judgement}" if row["goal"] else ""
-    return (
-        f"{row['name']:<32}{row['rows']:>9,}  {row['value']:>9.2f} µs, baseline {row['baseline']:>8.2f} µs,"
-        f" ratio {row['ratio']:>6.2f} (CPU {comparison.cpu_ratio:.2f})  {goal}\n"
+    goal = f"  goal {row['goal']} {judgement}" if row["goal"] else ""
+    compared = (
+        f", baseline {row['baseline']:>8.2f} {row['unit']}, ratio {row['ratio']:>6.2f} (CPU {measured.cpu_ratio:.2f})"
+        if isinstance(measured, Comparison)
+        else ""
     )
+    return f"{row['name']:<32}{row['rows']:>9,}  {row['value']:>9.2f} {row['unit']}{compared}{goal}\n"
 
 
 if __name__ == "__main__":

@@ -70,3 +70,32 @@ class SealedAddress(SealedModel):
     objects = SealedQuerySet.as_manager()
 
     objects = SealedQuerySet.as_manager()
+
+
+class PlainEntry(models.Model):
+    """The row of an ordinary audit table: the facts of an entry, found by the same columns, unproven."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    at = models.DateTimeField()
+    actor_kind = models.CharField(max_length=16)
+    actor_id = models.CharField(max_length=64, blank=True)
+    action = models.CharField(max_length=64)
+    target_kind = models.CharField(max_length=64)
+    target_id = models.CharField(max_length=64)
+    controller_id = models.UUIDField(null=True)
+    subject_id = models.UUIDField(null=True)
+    reason = models.CharField(max_length=200, blank=True)
+    purpose = models.CharField(max_length=100, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    network = models.CharField(max_length=43, blank=True)
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = (
+            models.Index(fields=["subject_id", "id"]),
+            models.Index(fields=["target_id", "id"]),
+            models.Index(fields=["controller_id", "id"]),
+            models.Index(fields=["actor_id", "id"]),
+            models.Index(fields=["action", "id"]),
+            models.Index(fields=["request_id", "id"]),
+        )

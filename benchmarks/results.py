@@ -55,10 +55,14 @@ def markdown(rows: Iterable[Row]) -> str:
 
 def _cells(row: Row) -> Sequence[str]:
     unit = row["unit"]
-    figures = [f"{row['value']:.4g} {unit}", "" if row["baseline"] is None else f"{row['baseline']:.4g} {unit}"]
+    figures = ["" if figure is None else f"{_short(figure)} {unit}" for figure in (row["value"], row["baseline"])]
     ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
     met = {None: "", True: "met", False: "missed"}[row["met"]]
     return [f"`{row['name']}`", f"{row['rows']:,}", *figures, ratio, row["goal"] or "", met]
+
+
+def _short(figure: float) -> str:
+    return f"{figure:,.0f}" if figure >= 1_000 else f"{figure:.4g}"
 
 
 def _key(row: Row) -> tuple[str, str, str, int]:

@@ -13,7 +13,7 @@ _JSON: Final = ("details", "commitments")
 _FIELDS: Final = [field for field in Entry._meta.concrete_fields if field.attname != "written_in"]
 _INSERT: Final = (
     f"INSERT INTO {Entry._meta.db_table} ({', '.join(str(field.column) for field in _FIELDS)}) "  # noqa: S608  # ours
-    f"VALUES ({', '.join('%s' for _ in _FIELDS)}) RETURNING written_in"
+    f"VALUES ({', '.join('%s' for _ in _FIELDS)})"
 )
 
 
@@ -31,4 +31,3 @@ def insert_prepared(entry: Entry) -> None:
     values = [orjson.dumps(value).decode() if name in _JSON else value for name, value in stored]
     with prepared_cursor(connection) as cursor:
         cursor.execute(_INSERT, values)
-        (entry.written_in,) = cursor.fetchone()

@@ -48,7 +48,7 @@ def keep_pending(entry: Entry) -> None:
     columns = {name: getattr(entry, name) for name in _COLUMNS}
     for name in ("controller_id", "subject_id"):
         columns[name] = str(columns[name]) if columns[name] else None
-    PendingEntry.objects.create(id=entry.id, at=entry.at, fields=columns, written_in=entry.written_in)
+    PendingEntry.objects.create(id=entry.id, at=entry.at, fields=columns, written_in=_current_transaction())
 
 
 def undone_entries() -> Iterator[Entry]:
@@ -71,6 +71,15 @@ def _undone(noted: Mapping[UUID, PendingEntry]) -> Sequence[Entry]:
 def drop_pending(ids: Iterable[UUID]) -> None:
     """Forget what is noted, once it is in the log."""
     PendingEntry.objects.filter(id__in=list(ids)).delete()
+
+
+def _current_transaction() -> int | None:
+    if connection.vendor != "postgresql":
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()::text::bigint")
+        (number,) = cursor.fetchone()
+    return int(number)
 
 
 def _running(noted: Collection[PendingEntry]) -> set[UUID]:

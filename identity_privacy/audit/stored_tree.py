@@ -8,7 +8,7 @@ from identity_privacy.audit.models import Tile
 from identity_privacy.audit.offline import node_hash
 from identity_privacy.audit.tiles import HASH_BYTES, HEIGHT, TILE_BYTES, WIDTH, tile_root
 
-_PAGE: Final = 100
+_PAGE: Final = 20
 
 
 class StoredTree:

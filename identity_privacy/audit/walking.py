@@ -20,7 +20,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from identity_privacy.audit.errors import LogAltered
 
-BATCH: Final = 1_000
+BATCH: Final = 250
 # What is read of an entry beside its hash, and how; in the order of `_stored`.
 _COLUMNS: Final = {
     "id": "uuid",
