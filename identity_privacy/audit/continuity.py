@@ -14,7 +14,7 @@ from typing import Final
 from django.core.checks import CheckMessage, Error
 from django.db.models import Max, Q
 
-from identity_privacy.audit.checkpoints import log_name
+from identity_privacy.audit.checkpoints import latest_checkpoint, log_name
 from identity_privacy.audit.errors import LogBehind
 from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
 from identity_privacy.crypto.models import KnownCheckpoint
@@ -138,10 +138,20 @@ def next_epoch() -> HandOver:
     return HandOver(
         epoch=epochs.stop,
         checkpoints=list(dict.fromkeys(one.note for one in known)),
-        kept=[f"{log_name(epoch)} {kept.get(epoch, 0)}" for epoch in epochs],
+        kept=kept_before(epochs.stop),
         missing=[
             f"{log_name(epoch)} {kept.get(epoch, 0)}-{signed[epoch] - 1}"
             for epoch in epochs
             if signed.get(epoch, 0) > kept.get(epoch, 0)
         ],
     )
+
+
+def kept_before(epoch: int) -> list[str]:
+    """What is here of each earlier epoch: its name, how many entries, and their root, so that they stay as they are."""
+    return [_kept(earlier) for earlier in range(1, epoch)]
+
+
+def _kept(epoch: int) -> str:
+    last = latest_checkpoint(epoch)
+    return " ".join(text_of(str(last.note)).splitlines()) if last else f"{log_name(epoch)} 0"

@@ -13,13 +13,14 @@ from typing import Final, TypeAlias
 from django.db.models import Max
 
 from identity_privacy.audit.alone import one_moment
-from identity_privacy.audit.checkpoints import log_name, stated
-from identity_privacy.audit.continuity import HANDED_OVER, refuse_unless_continued
+from identity_privacy.audit.checkpoints import stated
+from identity_privacy.audit.continuity import HANDED_OVER, kept_before, refuse_unless_continued
 from identity_privacy.audit.errors import LogAltered, LogBehind
-from identity_privacy.audit.models import Checkpoint, Sequenced, Tile
+from identity_privacy.audit.models import Checkpoint, Cosignature, Sequenced, Tile
 from identity_privacy.audit.pruning import refuse_more_than_pruned, with_pruned
 from identity_privacy.audit.stored_tree import StoredTree, as_bytes
 from identity_privacy.audit.walking import Stored, walk
+from identity_privacy.audit.witnesses import verify_cosignatures
 from identity_privacy.crypto.signing import PublicKey, public_keys
 from identity_privacy.errors import NotFound
 
@@ -31,7 +32,7 @@ Progress: TypeAlias = Callable[[int], object]
 
 
 def verify_log(*, epoch: int | None = None, progress: Progress = lambda count: None) -> int:
-    """Check every sequenced entry, the trees and every checkpoint, of one epoch or of all; says how many entries.
+    """Check all entries, trees, checkpoints and cosignatures of one epoch or of all; says how many entries.
 
     Call it outside a transaction: there it sees the log as at one moment. Raises: LogAltered, naming the first bad
     entry by index and epoch; NotFound, where there is no such epoch.
@@ -55,7 +56,7 @@ def verify_log(*, epoch: int | None = None, progress: Progress = lambda count: N
 def epoch_sizes() -> dict[int, int]:
     """How many entries the newest checkpoint of each epoch states. Raises: LogAltered, for what is in none of these."""
     sizes = dict(Checkpoint.objects.order_by("epoch").values_list("epoch").annotate(Max("size")))
-    for model in (Sequenced, Tile):
+    for model in (Sequenced, Tile, Cosignature):
         stray = model._default_manager.exclude(epoch__in=sizes).values_list("epoch", flat=True).first()
         if stray is not None:
             raise LogAltered(f"entry 0 of epoch {stray} is not in a checkpoint")
@@ -76,7 +77,7 @@ def _verify_epoch(epoch: int, sizes: Mapping[int, int], keys: Sequence[PublicKey
                 tree.extend(leaves[at:until])
                 at = until
                 if tree.size == due.size:
-                    _check_checkpoint(due, tree.root(), keys, behind=signed)
+                    _check_checkpoint(due, tree, keys, behind=signed)
                     signed, due = due.size, next(checkpoints, due)
             if right < len(batch):
                 tree.check_last_tiles()
@@ -91,8 +92,9 @@ def _verify_epoch(epoch: int, sizes: Mapping[int, int], keys: Sequence[PublicKey
         raise LogAltered(f"entry {size} of epoch {epoch} is not in a checkpoint")
     if not is_all_there:
         raise LogAltered(f"the tree of epoch {epoch} holds more than its {size} entries")
+    verify_cosignatures(epoch)
     if epoch > 1:
-        _check_hand_over(epoch, sizes)
+        _check_hand_over(epoch)
 
 
 def _leaf(stored: Stored) -> bytes:
@@ -123,8 +125,8 @@ def _checkpoints(epoch: int) -> Iterator[Checkpoint]:
         page = list(every.filter(size__gt=page[-1][0])[:_PAGE])
 
 
-def _check_checkpoint(checkpoint: Checkpoint, root: bytes, keys: Sequence[PublicKey], *, behind: int) -> None:
-    """That a checkpoint states this root; the one before, up to entry `behind`, was right. Raises: LogAltered."""
+def _check_checkpoint(checkpoint: Checkpoint, tree: StoredTree, keys: Sequence[PublicKey], *, behind: int) -> None:
+    """That a checkpoint states the tree's root; the one before, up to entry `behind`, was right. Raises: LogAltered."""
     name = f"the checkpoint of {checkpoint.size} entries of epoch {checkpoint.epoch}"
     try:
         size, signed = stated(checkpoint, keys)
@@ -132,16 +134,17 @@ def _check_checkpoint(checkpoint: Checkpoint, root: bytes, keys: Sequence[Public
         raise LogAltered(f"{name} was changed: {error}") from error
     if size != checkpoint.size or as_bytes(checkpoint.root) != signed:
         raise LogAltered(f"{name} was changed: it was signed for {size} entries or another root")
-    if root != signed:
+    if tree.root() != signed:
+        tree.check_last_tiles()  # which may tell which entry it is
         raise LogAltered(
             f"entry {behind} of epoch {checkpoint.epoch} or one behind it was changed: they do not lead to the root "
             f"that was signed of the first {checkpoint.size}"
         )
 
 
-def _check_hand_over(epoch: int, sizes: Mapping[int, int]) -> None:
+def _check_hand_over(epoch: int) -> None:
     """That the first entry of a later epoch says what of the earlier ones there is. Raises: LogAltered."""
     entry = Sequenced.objects.select_related("entry").get(epoch=epoch, index=0).entry
-    kept = [f"{log_name(earlier)} {sizes.get(earlier, 0)}" for earlier in range(1, epoch)]
+    kept = kept_before(epoch)
     if entry.action != HANDED_OVER or entry.details.get("kept") != kept:
         raise LogAltered(f"entry 0 of epoch {epoch} does not hand over what there is: {', '.join(kept)}")

@@ -1,18 +1,42 @@
 """The witnesses whose cosignatures this service takes: `AUDIT_WITNESSES`."""
 
 from collections.abc import Sequence
+from itertools import islice
+from typing import Final
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
-from identity_privacy.audit.cosignature import LONGEST_NAME, VerifierKey, verifier_key
+from identity_privacy.audit.continuity import text_of
+from identity_privacy.audit.cosignature import LONGEST_NAME, TIME_BYTES, VerifierKey, parsed_note, verifier_key
+from identity_privacy.audit.errors import LogAltered
+from identity_privacy.audit.models import Checkpoint, Cosignature
 from identity_privacy.audit.offline import Unverified
+
+_PAGE: Final = 100
 
 
 def trusted_witnesses() -> list[VerifierKey]:
     """Their keys, as the settings name them. Raises: Unverified, which a start-up check has ruled out."""
     return [_trusted(text) for text in settings.AUDIT_WITNESSES]
+
+
+def verify_cosignatures(epoch: int) -> None:
+    """That each stored cosignature of an epoch is one of the checkpoint beside it, by the witness that it names.
+
+    Of a witness that is trusted no more only the name and the time can be checked. Raises: LogAltered.
+    """
+    trusted = trusted_witnesses()
+    stored = Cosignature.objects.filter(epoch=epoch).order_by("size").iterator(chunk_size=_PAGE)
+    while page := list(islice(stored, _PAGE)):
+        sizes = {one.size for one in page}
+        notes = dict(Checkpoint.objects.filter(epoch=epoch, size__in=sizes).values_list("size", "note"))
+        for one in page:
+            keys = [key for key in trusted if key.name == one.witness]
+            if not _is_right(one, text_of(str(notes.get(one.size))), keys):
+                of = f"the checkpoint of {one.size} entries of epoch {epoch}"
+                raise LogAltered(f"the cosignature of {one.witness} on {of} was changed")
 
 
 def check_witnesses(*, app_configs: Sequence[AppConfig] | None = None, **_: object) -> list[CheckMessage]:
@@ -42,3 +66,13 @@ def _problem(text: str) -> str:
     except Unverified as error:
         return str(error)
     return ""
+
+
+def _is_right(stored: Cosignature, text: str, keys: Sequence[VerifierKey]) -> bool:
+    try:
+        note = parsed_note(f"{text}\n\n{stored.line}")
+        is_signed = any(note.cosigned_by(key) for key in keys) or not keys
+    except Unverified:
+        return False
+    made = [(one.name, int.from_bytes(one.signature[:TIME_BYTES])) for one in note.signatures]
+    return is_signed and made == [(stored.witness, stored.at.timestamp())]

@@ -1,5 +1,6 @@
 """A log that was restored from an older backup is found out, and goes on only by a hand-over."""
 
+from base64 import b64encode
 from collections.abc import Callable
 from itertools import permutations
 from typing import TYPE_CHECKING
@@ -114,6 +115,12 @@ def test_a_checkpoint_whose_signer_died_before_it_was_known_is_known_with_the_ne
     assert KnownCheckpoint.objects.values_list("holder", "size").get() == (SERVICE, 3)
 
 
+def root_of(epoch: int) -> str:
+    checkpoint = latest_checkpoint(epoch)
+    assert checkpoint is not None
+    return b64encode(checkpoint.root).decode()
+
+
 def test_the_log_goes_on_under_its_next_name_and_says_what_is_missing() -> None:
     lost, unsequenced = go_back()
     services.hand_over(actor=OPERATOR)
@@ -122,7 +129,7 @@ def test_the_log_goes_on_under_its_next_name_and_says_what_is_missing() -> None:
     assert first.target_id == log_name(2) == "identity-privacy.example/log/epoch-2"
     assert first.details == {
         "checkpoints": [lost.note],
-        "kept": ["identity-privacy.example/log 5"],
+        "kept": [f"identity-privacy.example/log 5 {root_of(1)}"],
         "missing": ["identity-privacy.example/log 5-8"],
     }
     assert [entry.id for entry in hand_overs()] == [first.id]
@@ -159,7 +166,8 @@ def test_a_backup_from_before_a_hand_over_leads_to_a_third_epoch() -> None:
     assert services.hand_over(actor=OPERATOR).epoch == 3
     assert second is not None
     (first,) = hand_overs()
-    assert first.details["kept"] == ["identity-privacy.example/log 2", "identity-privacy.example/log/epoch-2 0"]
+    kept = [f"identity-privacy.example/log 2 {root_of(1)}", "identity-privacy.example/log/epoch-2 0"]
+    assert first.details["kept"] == kept
     assert first.details["missing"] == [f"identity-privacy.example/log/epoch-2 0-{second.size - 1}"]
     assert grow(1).epoch == 3
 
