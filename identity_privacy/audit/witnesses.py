@@ -1,7 +1,6 @@
 """The witnesses whose cosignatures this service takes: `AUDIT_WITNESSES`."""
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import Final
 
 from django.apps import AppConfig
@@ -28,8 +27,9 @@ def verify_cosignatures(epoch: int) -> None:
     Of a witness that is trusted no more only the name and the time can be checked. Raises: LogAltered.
     """
     trusted = trusted_witnesses()
-    stored = Cosignature.objects.filter(epoch=epoch).order_by("size").iterator(chunk_size=_PAGE)
-    while page := list(islice(stored, _PAGE)):
+    stored, last = Cosignature.objects.filter(epoch=epoch).order_by("id"), 0
+    while page := list(stored.filter(id__gt=last)[:_PAGE]):
+        last = page[-1].id
         sizes = {one.size for one in page}
         notes = dict(Checkpoint.objects.filter(epoch=epoch, size__in=sizes).values_list("size", "note"))
         for one in page:
