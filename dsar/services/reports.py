@@ -130,8 +130,9 @@ def _take_in(task: Task, result: Result, evidence: Mapping[str, object], signed:
     task.outcome, task.reason, task.counts = result.outcome, result.reason or None, dict(result.counts)
     task.evidence_kind, task.evidence, task.answer = kind, dict(evidence), result.data
     task.save()
-    digest = str(evidence["sha256"])
-    _enter(_system(task), "task.reported", task, outcome=str(result.outcome), evidence=str(kind), sha256=digest)
+    # A plain hash of the answer could be searched for what it says: a day of birth, a reason.
+    said = {"answer": str(evidence["body"])}
+    _enter(_system(task), "task.reported", task, commitments=said, outcome=str(result.outcome), evidence=str(kind))
     ask_ready(task.request)
     wake(ANSWER)
     return task
@@ -168,7 +169,9 @@ def _system(task: Task) -> Actor:
     return Actor.system(task.system_id) if task.system_id else Actor.service("fulfilment")
 
 
-def _enter(actor: Actor, action: str, task: Task, **details: str) -> None:
+def _enter(
+    actor: Actor, action: str, task: Task, *, commitments: Mapping[str, str] | None = None, **details: str
+) -> None:
     record(
         actor=actor,
         action=action,
@@ -176,4 +179,5 @@ def _enter(actor: Actor, action: str, task: Task, **details: str) -> None:
         controller_id=task.request.controller_id,
         subject_id=task.request.subject_id,
         details={"request": str(task.request_id), "system": task.system_code, **details},
+        commitments=commitments,
     )

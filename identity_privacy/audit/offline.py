@@ -235,6 +235,7 @@ def rows(parent: Object, name: str) -> list[Object]:
 # As published in /.well-known/jwks.json too: without padding, in the URL's alphabet.
 URL_ALPHABET = str.maketrans("-_", "+/")
 NOTE = re.compile(r"([^\n]+)\n(0|[1-9][0-9]{0,18})\n([A-Za-z0-9+/]{43}=)(?:\n[^\n]+)*")
+EPOCH = re.compile(r"/epoch-([1-9][0-9]{0,8})\Z")
 END_OF_9999 = 253_402_300_799
 
 
@@ -278,7 +279,13 @@ class Checkpoint:
     @property
     def log(self) -> str:
         """The log's own name; opened anew after a restore, it goes on under that with `/epoch-2` behind it."""
-        return re.sub(r"/epoch-[1-9][0-9]{0,8}\Z", "", self.origin)
+        return EPOCH.sub("", self.origin)
+
+    @property
+    def epoch(self) -> int:
+        """How often it was opened: 1 under its own name."""
+        found = EPOCH.search(self.origin)
+        return int(found[1]) if found else 1
 
     def __str__(self) -> str:
         return f"checkpoint of {self.size} entries of {self.origin}: signed by a key that you trust{self.cosigned}"
@@ -383,12 +390,16 @@ def handed_over(line: bytes, older: Checkpoint, stated: Checkpoint) -> str:
     """
     entry = canonical_line(line, 1)
     is_hand_over = (entry.get("action"), table(entry, "target").get("id")) == ("log.handed_over", stated.origin)
-    if not is_hand_over or older.log != stated.log:
+    if not is_hand_over or older.log != stated.log or older.epoch >= stated.epoch:
         raise Unverified(f"line 1 does not hand the log over from {older.origin}")
-    notes = sequence(table(entry, "details"), "checkpoints")
+    details = table(entry, "details")
+    notes, missing, _ = (sequence(details, name) for name in ("checkpoints", "missing", "kept"))
     if older.text not in [str(note).partition("\n\n")[0] for note in notes]:
         raise Unverified(f"line 1 hands the log over, but not from this checkpoint of {older.size} entries")
-    return f"line 1 hands the log over from the older checkpoint of {older.size} entries, and says what is missing"
+    lost = ", ".join(map(str, missing)) or "nothing"
+    if not lost.isprintable():
+        raise Unverified("line 1 hands the log over, and does not say in plain text what is missing")
+    return f"line 1 hands the log over from the older checkpoint of {older.size} entries; what is missing: {lost}"
 
 
 # --- Proofs -----------------------------------------------------------------------------------------
@@ -412,6 +423,8 @@ def verify_proofs(lines: Iterable[bytes], note: str, pinned: Pinned) -> Iterator
 
 def proven_index(proof: Object, stated: Checkpoint, what: str) -> int:
     """An entry's index in the log, once its inclusion proof is checked."""
+    if more := set(proof) - {"entry", "hashes", "index", "checkpoint"}:
+        raise Unverified(f"{what}: nothing proves what else it says: {min(more)!r}")
     leaf, index = leaf_hash(canonical(table(proof, "entry"))), proof.get("index")
     hashes = [decoded(part, what) for part in sequence(proof, "hashes")]
     if type(index) is not int or root_of_inclusion(leaf, index, stated.size, hashes) != stated.root:

@@ -48,8 +48,9 @@ def truncated(address: str) -> str:
         found = ipaddress.ip_address(address.strip())
     except ValueError:
         return ""
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
+    if isinstance(found, ipaddress.IPv6Address):
+        # Both kinds hold an address of IPv4 whole.
+        found = found.ipv4_mapped or found.sixtofour or found
     return str(ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False))
 
 

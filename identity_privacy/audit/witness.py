@@ -194,6 +194,8 @@ class Witness:
         except offline.Unverified as error:
             raise LogRefused(str(error)) from None
         entries = f"{note.origin}: {note.size} entries"
+        if last and last.origin != note.origin:
+            entries += f", handed over from {last.size} entries of {last.origin}"
         if standing and last and last.text == note.text:
             return f"{entries}, as before"
         line = standing[1] if standing else self.key.cosign(note.text, at=int(clock.machine_now().timestamp()))
@@ -309,7 +311,8 @@ def _hands_over(proven: Mapping[str, object], note: Note, last: Note) -> bool:
     try:
         entry = offline.table(proven, "entry")
         leaf = offline.leaf_hash(offline.canonical(entry))
-        notes = offline.sequence(offline.table(entry, "details"), "checkpoints")
+        details = offline.table(entry, "details")
+        notes, *_ = (offline.sequence(details, name) for name in ("checkpoints", "missing", "kept"))
         is_ours = entry.get("action") == "log.handed_over" and offline.table(entry, "target").get("id") == note.origin
     except (offline.Unverified, RecursionError):
         return False

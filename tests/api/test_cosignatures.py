@@ -52,6 +52,11 @@ def test_the_newest_cosigned_checkpoint_can_be_asked_for(anybody: Client, stage:
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "cosigned")
 
 
+def test_json_that_is_nested_without_end_is_the_senders_error(anybody: Client, stage: Cast) -> None:
+    answer = anybody.post(COSIGNATURES, "[" * 60_000, content_type="application/json")
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid")
+
+
 @pytest.mark.parametrize("note", ["", None, 7, [], "a note", f"{ORIGIN}\n1\n", "\ud800", "x" * 20_000])
 def test_what_is_no_note_names_the_field(anybody: Client, stage: Cast, note: object) -> None:
     status, problem = send(anybody, note)

@@ -295,7 +295,8 @@ def test_an_older_checkpoint_is_worth_what_its_signature_is() -> None:
 
 def hand_over(*notes: str, origin: str = f"{ORIGIN}/epoch-2", action: str = "log.handed_over") -> list[bytes]:
     """A log that was opened anew and names these checkpoints first."""
-    first = {"action": action, "details": {"checkpoints": list(notes)}, "target": {"id": origin, "kind": "log"}}
+    details = {"checkpoints": list(notes), "kept": [], "missing": [f"{ORIGIN} 18-19"]}
+    first = {"action": action, "details": details, "target": {"id": origin, "kind": "log"}}
     return [canonical(first), *LINES]
 
 
@@ -304,7 +305,9 @@ def test_a_log_that_was_opened_anew_goes_on_from_the_checkpoint_that_it_names() 
     lines = hand_over(older)
     note = OURS.note_of(lines, origin=f"{ORIGIN}/epoch-2")
     told = said(offline.verify_log(lines, note, Pinned([OURS.key]), previous=older))
-    assert told[1].startswith("ok      line 1 hands the log over from the older checkpoint of 20 entries")
+    assert told[1] == (
+        f"ok      line 1 hands the log over from the older checkpoint of 20 entries; what is missing: {ORIGIN} 18-19"
+    )
     assert told[-1] == "verified"
     cosigned = WITNESS.cosigned(older, NAME)
     assert checked(lines, note, previous=cosigned) == "verified", "the same checkpoint with more signatures"
@@ -328,6 +331,28 @@ def test_a_log_that_was_opened_anew_goes_on_from_the_checkpoint_that_it_names() 
 def test_a_log_that_was_opened_anew_and_names_no_checkpoint_does_not_go_on(lines: list[bytes]) -> None:
     note = OURS.note_of(lines, origin=f"{ORIGIN}/epoch-2")
     assert checked(lines, note, previous=OURS.note_of(LINES)).startswith("FAILED")
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, f"{ORIGIN}/epoch-2", f"{ORIGIN}/epoch-3"])
+def test_a_log_is_handed_over_forwards_alone(origin: str) -> None:
+    older = OURS.note_of(LINES, origin=f"{ORIGIN}/epoch-3")
+    lines = hand_over(older, origin=origin)
+    if origin == f"{ORIGIN}/epoch-3":  # the same epoch does not begin twice
+        assert checked(lines, OURS.note_of(lines, origin=origin), previous=older).startswith("FAILED  the first 20")
+    else:
+        answer = checked(lines, OURS.note_of(lines, origin=origin), previous=older)
+        assert answer == f"FAILED  line 1 does not hand the log over from {ORIGIN}/epoch-3"
+
+
+@pytest.mark.parametrize("left_out", ["missing", "kept", "checkpoints"])
+def test_a_hand_over_that_does_not_say_what_is_missing_is_none(left_out: str) -> None:
+    older = OURS.note_of(LINES)
+    details = {"checkpoints": [older], "kept": [], "missing": []}
+    del details[left_out]
+    target = {"id": f"{ORIGIN}/epoch-2", "kind": "log"}
+    lines = [canonical({"action": "log.handed_over", "details": details, "target": target}), *LINES]
+    note = OURS.note_of(lines, origin=f"{ORIGIN}/epoch-2")
+    assert checked(lines, note, previous=older) == f"FAILED  {left_out} is missing or no list"
 
 
 def test_another_log_does_not_go_on_from_it() -> None:
@@ -382,6 +407,7 @@ def test_entries_without_a_gap_are_said_to_be_all_of_them() -> None:
         [proof(2, entry={"id": "another"})],
         [proof(2, entry=[])],
         [proof(2) + b" "],
+        [proof(2, verdict="nothing was changed")],
         [LINES[2]],
         [hash_alone(LINES[2])],
     ],

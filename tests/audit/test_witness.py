@@ -221,7 +221,8 @@ EPOCH_2 = f"{ORIGIN}/epoch-2"
 
 def hand_over(note: str, *, action: str = "log.handed_over", target: str = EPOCH_2) -> dict[str, object]:
     """The entry that hands a log over from a checkpoint."""
-    return {"action": action, "target": {"kind": "log", "id": target}, "details": {"checkpoints": ["x", note]}}
+    details = {"checkpoints": ["x", note], "kept": [], "missing": []}
+    return {"action": action, "target": {"kind": "log", "id": target}, "details": details}
 
 
 def proven(first: dict[str, object], *, name: str = EPOCH_2, index: int = 0) -> dict[str, object]:
@@ -265,6 +266,7 @@ def _forgeries(note: str) -> Mapping[str, Mapping[str, object]]:
         "changed": proven(hand_over(note)) | {"entry": hand_over(note) | {"reason": "another"}},
         "not proven": proven(hand_over(note)) | {"hashes": []},
         "without details": proven({"action": "log.handed_over", "target": {"kind": "log", "id": EPOCH_2}}),
+        "without what is missing": proven(hand_over(note) | {"details": {"checkpoints": [note], "kept": []}}),
         "deep": proven(hand_over(note)) | {"entry": json.loads('{"a":' * 900 + "1" + "}" * 900)},
         "not signed": proven(hand_over(note)) | {"checkpoint": f"{EPOCH_2}\n2\n{note[-10:]}"},
         "empty": {},
