@@ -29,26 +29,52 @@ WHAT_TO_DO: Final = "Run `manage.py erasures replay`: see docs/howto/restore.md.
 
 def keep(holder: str, checkpoint: Checkpoint) -> None:
     """Note that `holder` has this checkpoint, in the keys database; never one that is older than what is noted."""
-    facts = _facts(checkpoint)
-    KnownCheckpoint.objects.bulk_create([KnownCheckpoint(holder=holder, **facts)], ignore_conflicts=True)
-    is_older = Q(epoch__lt=checkpoint.epoch) | Q(epoch=checkpoint.epoch, size__lt=checkpoint.size)
-    KnownCheckpoint.objects.filter(is_older, holder=holder).update(**facts)
+    _note(holder, checkpoint, is_astray=False)
 
 
 def keep_astray(holder: str, checkpoint: Checkpoint) -> bool:
     """Note that `holder` has this checkpoint, which the log does not hold; says whether that is news.
 
-    It takes the place of one that the log does hold, be that newer: this one is the alarm.
+    It stands beside what they have of the log, in the place of one that is older or that was handed over from.
     """
-    noted = KnownCheckpoint.objects.filter(
-        holder=holder, epoch=checkpoint.epoch, size=checkpoint.size, root=checkpoint.root
-    )
-    if noted.exists():
+    astray = KnownCheckpoint.objects.filter(holder=holder, is_astray=True)
+    this = astray.filter(epoch=checkpoint.epoch, size=checkpoint.size, root=checkpoint.root)
+    if this.exists():
         return False
-    keep(holder, checkpoint)
-    if holder not in {one.holder for one in not_continued()}:
-        KnownCheckpoint.objects.filter(holder=holder).update(**_facts(checkpoint))
-    return noted.exists()
+    if holder not in {one.holder for one in not_continued() if one.is_astray}:
+        astray.delete()
+    _note(holder, checkpoint, is_astray=True)
+    return this.exists()
+
+
+def is_old_news(holder: str, checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint which the log does not hold shows nothing that it was not handed over with.
+
+    That is one of an earlier epoch, among the entries that a hand-over says are missing, or no newer than what is known
+    of this holder, whose checkpoints each go on from the one before. Cosigned checkpoints are public: else whoever kept
+    those of a lost range could stop the log with one after another.
+    """
+    newest = latest_checkpoint()
+    if newest is None or checkpoint.epoch >= newest.epoch:
+        return False
+    is_no_older = Q(epoch__gt=checkpoint.epoch) | Q(epoch=checkpoint.epoch, size__gte=checkpoint.size)
+    is_known = KnownCheckpoint.objects.filter(is_no_older, holder=holder).exists()
+    return is_known or any(first < checkpoint.size <= last + 1 for first, last in _lost(checkpoint.epoch))
+
+
+def _lost(epoch: int) -> list[tuple[int, int]]:
+    """The first and the last entry of each range of an epoch that hand-overs say is missing."""
+    named = [text.rpartition(" ") for entry in hand_overs() for text in entry.details["missing"]]
+    ranges = [places.partition("-") for name, _, places in named if name == log_name(epoch)]
+    return [(int(first), int(last)) for first, _, last in ranges]
+
+
+def _note(holder: str, checkpoint: Checkpoint, *, is_astray: bool) -> None:
+    facts = _facts(checkpoint)
+    row = KnownCheckpoint(holder=holder, is_astray=is_astray, **facts)
+    KnownCheckpoint.objects.bulk_create([row], ignore_conflicts=True)
+    is_older = Q(epoch__lt=checkpoint.epoch) | Q(epoch=checkpoint.epoch, size__lt=checkpoint.size)
+    KnownCheckpoint.objects.filter(is_older, holder=holder, is_astray=is_astray).update(**facts)
 
 
 def refuse_unless_continued() -> None:

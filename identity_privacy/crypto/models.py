@@ -149,15 +149,20 @@ class KnownCheckpoint(models.Model):
     """The newest checkpoint of the audit log that one holder has: the service itself, or a witness.
 
     It stands in the keys database, so that a log which was restored from an older backup of the data is found out.
+    Beside it, `is_astray`, may stand one that was shown to us and which the log does not hold.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    holder = models.CharField(max_length=64, unique=True, help_text="A witness's name; nothing for the service itself")
+    holder = models.CharField(max_length=64, help_text="A witness's name; nothing for the service itself")
+    is_astray = models.BooleanField(default=False)
     epoch = models.PositiveIntegerField()
     size = models.BigIntegerField()
     root = models.BinaryField(max_length=32)
     note = models.TextField()
     at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["holder", "is_astray"], name="one_known_checkpoint_each"),)
 
 
 class PendingEntry(models.Model):

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from identity_privacy import clock
 from identity_privacy.audit import cosignature, offline, services
 from identity_privacy.audit.checkpoints import cosigned_note, latest_cosigned_checkpoint
-from identity_privacy.audit.continuity import not_continued, refuse_unless_continued
+from identity_privacy.audit.continuity import not_continued, refuse_unless_continued, text_of
 from identity_privacy.audit.cosignature import (
     ED25519,
     CosigningKey,
@@ -286,7 +286,63 @@ def test_the_log_goes_on_once_it_is_handed_over_from_the_evidence() -> None:
         services.accept_cosignature(note=evidence)
     refuse_unless_continued()
     services.accept_cosignature(note=cosigned(newest()))
-    assert KnownCheckpoint.objects.get(holder=WITNESS.name).epoch == 2
+    assert KnownCheckpoint.objects.get(holder=WITNESS.name, is_astray=False).epoch == 2
+
+
+def test_whoever_kept_what_was_cosigned_of_a_lost_range_cannot_stop_the_log_again() -> None:
+    grow(3)
+    kept = [cosigned(grow(1)) for _ in range(4)]
+    services.accept_cosignature(note=kept[-1])
+    restore(3)
+    with pytest.raises(CheckpointNotHeld):
+        services.accept_cosignature(note=kept[-1])
+    services.hand_over(actor=SERVICE)
+    before = set(KnownCheckpoint.objects.values_list("holder", "is_astray", "epoch", "size"))
+    for evidence in kept:
+        with pytest.raises(CheckpointHandedOver):
+            services.accept_cosignature(note=evidence)
+    refuse_unless_continued()
+    assert set(KnownCheckpoint.objects.values_list("holder", "is_astray", "epoch", "size")) == before
+    services.accept_cosignature(note=cosigned(newest()))
+
+
+def test_nor_with_what_was_cosigned_of_a_fork_that_it_was_handed_over_from() -> None:
+    grow(2)
+    kept = [cosigned(grow(1)) for _ in range(3)]
+    restore(2)
+    grow(9)  # which goes on as if nothing had been
+    with pytest.raises(CheckpointNotHeld):
+        services.accept_cosignature(note=kept[-1])
+    services.hand_over(actor=SERVICE)
+    for evidence in kept:
+        with pytest.raises(CheckpointHandedOver):
+            services.accept_cosignature(note=evidence)
+    refuse_unless_continued()
+
+
+def test_what_a_witness_had_cosigned_beyond_the_hand_over_stops_the_log_all_the_same() -> None:
+    grow(3)
+    older, newer = cosigned(grow(2)), cosigned(grow(2))
+    restore(3)
+    with pytest.raises(CheckpointNotHeld):
+        services.accept_cosignature(note=older)
+    services.hand_over(actor=SERVICE)
+    with pytest.raises(CheckpointNotHeld):
+        services.accept_cosignature(note=newer)
+    assert [one.size for one in not_continued()] == [7]
+    assert services.hand_over(actor=SERVICE).epoch == 3
+
+
+def test_a_fork_that_is_shown_takes_nothing_away_from_what_the_witness_holds() -> None:
+    checkpoint = grow(5)
+    services.accept_cosignature(note=cosigned(checkpoint))
+    text = checkpoint_text(ORIGIN, 4, b"another root of four entries----")
+    forked = signed_checkpoint(ORIGIN, 4, b"another root of four entries----") + WITNESS.cosign(text, at=1)
+    with pytest.raises(CheckpointNotHeld):
+        services.accept_cosignature(note=forked)
+    services.hand_over(actor=SERVICE)
+    handed_over = Entry.objects.get(action="log.handed_over").details["checkpoints"]
+    assert {text_of(note) for note in handed_over} == {text_of(checkpoint.note), text_of(forked)}
 
 
 def test_a_fork_is_the_alarm_even_beside_a_newer_checkpoint_that_is_held() -> None:

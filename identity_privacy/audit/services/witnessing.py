@@ -9,7 +9,7 @@ from identity_privacy import clock
 from identity_privacy.actors import Actor
 from identity_privacy.audit.canonical import stamp
 from identity_privacy.audit.checkpoints import epoch_named, log_name
-from identity_privacy.audit.continuity import is_handed_over, keep, keep_astray
+from identity_privacy.audit.continuity import is_handed_over, is_old_news, keep, keep_astray
 from identity_privacy.audit.cosignature import Note, VerifierKey, parsed_note
 from identity_privacy.audit.errors import CheckpointHandedOver, CheckpointNotHeld, NotCosigned
 from identity_privacy.audit.models import Checkpoint, Cosignature
@@ -93,9 +93,10 @@ def _stored(cosignature: Cosignature) -> Cosignature:
 
 def _noted(signed: Checkpoint, found: list[Cosignature]) -> CheckpointHandedOver | CheckpointNotHeld:
     """Note a checkpoint that the log does not hold, so that it stops, unless it was handed over from there; says so."""
-    if is_handed_over(signed.note):
-        return CheckpointHandedOver("the log was handed over from it: cosign a checkpoint of the newest epoch")
-    for cosignature in found:
+    news = [one for one in found if not is_old_news(one.witness, signed)]
+    if is_handed_over(signed.note) or not news:
+        return CheckpointHandedOver("the log was handed over since: cosign a checkpoint of the newest epoch")
+    for cosignature in news:
         signed.at = cosignature.at
         if keep_astray(cosignature.witness, signed):
             _enter("checkpoint.not_held", cosignature)

@@ -31,28 +31,6 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name="KnownCheckpoint",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "holder",
-                    models.CharField(
-                        help_text="A witness's name; nothing for the service itself", max_length=64, unique=True
-                    ),
-                ),
-                ("epoch", models.PositiveIntegerField()),
-                ("size", models.BigIntegerField()),
-                ("root", models.BinaryField(max_length=32)),
-                ("note", models.TextField()),
-                ("at", models.DateTimeField()),
-            ],
-        ),
-        migrations.CreateModel(
             name="PendingEntry",
             fields=[
                 ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
@@ -138,6 +116,32 @@ class Migration(migrations.Migration):
                         fields=("controller_id",),
                         name="one_current_key_per_controller",
                     )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="KnownCheckpoint",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "holder",
+                    models.CharField(help_text="A witness's name; nothing for the service itself", max_length=64),
+                ),
+                ("is_astray", models.BooleanField(default=False)),
+                ("epoch", models.PositiveIntegerField()),
+                ("size", models.BigIntegerField()),
+                ("root", models.BinaryField(max_length=32)),
+                ("note", models.TextField()),
+                ("at", models.DateTimeField()),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("holder", "is_astray"), name="one_known_checkpoint_each")
                 ],
             },
         ),
