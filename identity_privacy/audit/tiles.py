@@ -86,13 +86,15 @@ def leaf_hashes(epoch: int, start: int, end: int) -> Iterator[bytes]:
 
 
 def append(epoch: int, size: int, leaf_hashes: Sequence[bytes]) -> None:
-    """Add leaves behind an epoch's tree of `size`; each level's tiles are written once, and full ones feed the next."""
+    """Add leaves behind an epoch's tree of `size`; each level's tiles are written once, and full ones feed the next.
+
+    Raises: LogAltered, where a tile that goes on holds more or less than it should.
+    """
     level, start, hashes = 0, size, list(leaf_hashes)
     while hashes:
         position = start % WIDTH
         index = start // WIDTH
-        begun = Tile.objects.filter(epoch=epoch, level=level, index=index).first() if position else None
-        row = (bytes(begun.hashes) if begun else b"") + b"".join(hashes)
+        row = _begun(epoch, level, index, position) + b"".join(hashes)
         pieces = [row[at : at + TILE_BYTES] for at in range(0, len(row), TILE_BYTES)]
         tiles = [Tile(epoch=epoch, level=level, index=index + at, hashes=piece) for at, piece in enumerate(pieces)]
         Tile.objects.bulk_create(
@@ -104,6 +106,14 @@ def append(epoch: int, size: int, leaf_hashes: Sequence[bytes]) -> None:
         )
         hashes = [tile_root(piece) for piece in pieces if len(piece) == TILE_BYTES]
         level, start = level + 1, index
+
+
+def _begun(epoch: int, level: int, index: int, width: int) -> bytes:
+    begun = Tile.objects.filter(epoch=epoch, level=level, index=index).values_list("hashes", flat=True).first()
+    hashes = bytes(begun or b"")
+    if len(hashes) != width * HASH_BYTES:
+        raise LogAltered(f"tile {(level, index)} of epoch {epoch}'s tree does not hold {width} hashes")
+    return hashes
 
 
 def tile_root(hashes: bytes) -> bytes:

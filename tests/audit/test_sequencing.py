@@ -4,12 +4,15 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 
+from identity_privacy import clock
 from identity_privacy.actors import Actor
 from identity_privacy.audit import services
+from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.errors import LogAltered
-from identity_privacy.audit.models import Entry, Horizon, Sequenced
+from identity_privacy.audit.models import Checkpoint, Entry, Horizon, Sequenced, Tile
 from identity_privacy.audit.sequencing import place_new_entries
 from identity_privacy.audit.services import growing
 from identity_privacy.audit.verification import verify_log
@@ -123,3 +126,44 @@ def test_what_was_changed_before_it_got_its_place_is_found_too() -> None:
     services.sequence()
     with pytest.raises(LogAltered, match="entry 0 of epoch 1 was changed"):
         verify_log()
+
+
+def _flip(tile: Tile) -> None:
+    Tile.objects.filter(pk=tile.pk).update(hashes=bytes([tile.hashes[0] ^ 1]) + bytes(tile.hashes[1:]))
+
+
+@pytest.mark.parametrize(("level", "index"), [(0, 1), (1, 0)])
+def test_nothing_is_signed_on_top_of_a_tree_that_was_not(level: int, index: int) -> None:
+    enter(300)
+    services.sequence()
+    before = latest_checkpoint()
+    tile = Tile.objects.get(epoch=1, level=level, index=index)
+    _flip(tile)
+    enter(1)
+    with pytest.raises(LogAltered, match="300 places of epoch 1 and their tree are not what the newest checkpoint"):
+        services.sequence()
+    assert latest_checkpoint() == before, "so it can be put right"
+    Tile.objects.filter(pk=tile.pk).update(hashes=tile.hashes)
+    assert services.sequence() == 1
+    assert verify_log() == 301
+
+
+def test_nothing_is_added_to_a_tile_that_holds_more_than_its_entries() -> None:
+    enter(3)
+    services.sequence()
+    tile = Tile.objects.get()
+    Tile.objects.update(hashes=bytes(tile.hashes) + bytes(32))
+    enter(1)
+    with pytest.raises(LogAltered, match="does not hold 3 hashes"):
+        services.sequence()
+
+
+def test_nothing_is_signed_behind_a_checkpoint_that_is_not_ours() -> None:
+    enter(3)
+    services.sequence()
+    Checkpoint.objects.create(epoch=2**31 - 1, size=1, root=bytes(32), at=clock.now(), note="not a note")
+    enter(1)
+    with pytest.raises(LogAltered):
+        services.sequence()
+    with pytest.raises(CommandError, match=r"`manage\.py audit verify` looks where"):
+        call_command("audit", "sequence")

@@ -17,7 +17,7 @@ from identity_privacy.audit import offline, services
 from identity_privacy.audit.canonical import canonical_json
 from identity_privacy.audit.continuity import refuse_unless_continued
 from identity_privacy.audit.cosignature import parsed_note
-from identity_privacy.audit.errors import LogBehind
+from identity_privacy.audit.errors import LogAltered, LogBehind
 from identity_privacy.audit.models import Cosignature
 from identity_privacy.audit.note import signed_checkpoint
 from identity_privacy.audit.witness import (
@@ -169,6 +169,9 @@ def test_a_log_under_another_name_is_refused(ask: Ask, tmp_path: Path, settings:
     grow(2)
     witness(ask, tmp_path).look()
     settings.AUDIT_LOG_ORIGIN = "another.example/log"
+    with pytest.raises(LogAltered):
+        grow(1)  # it does not go on under another name
+    restore(0)
     grow(2)
     with pytest.raises(LogRefused, match=f"was {ORIGIN} and calls itself another.example/log"):
         witness(ask, tmp_path).look()

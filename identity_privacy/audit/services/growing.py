@@ -9,7 +9,7 @@ from django.db import transaction
 from identity_privacy import clock
 from identity_privacy.actors import Actor
 from identity_privacy.audit import tiles
-from identity_privacy.audit.checkpoints import latest_checkpoint, log_name
+from identity_privacy.audit.checkpoints import latest_checkpoint, log_name, stated
 from identity_privacy.audit.continuity import (
     HANDED_OVER,
     SERVICE,
@@ -18,11 +18,13 @@ from identity_privacy.audit.continuity import (
     not_continued,
     refuse_unless_continued,
 )
+from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.merkle import root
 from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
 from identity_privacy.audit.note import signed_checkpoint
 from identity_privacy.audit.sequencing import place_new_entries, take_turns
 from identity_privacy.audit.services.entering import record
+from identity_privacy.crypto.signing import public_keys
 from identity_privacy.errors import Refused
 
 BATCH: Final = 50_000
@@ -31,7 +33,8 @@ BATCH: Final = 50_000
 def sequence() -> int:
     """Give every entry without one its index, extend the tree and sign a checkpoint; says how many entries it took.
 
-    Right with several running at once, which take turns. Call it outside a transaction. Raises: LogBehind.
+    Right with several running at once, which take turns. Call it outside a transaction.
+    Raises: LogBehind; LogAltered, where what it would go on from is not what was signed.
     """
     refuse_unless_continued()
     total = 0
@@ -53,10 +56,21 @@ def place_batch() -> int:
     """Give the next entries their places and sign, in the transaction of a caller whose turn it is; says how many."""
     last = Sequenced.objects.order_by("-epoch", "-index").values_list("epoch", "index").first()
     epoch, size = (last[0], last[1] + 1) if last else (1, 0)
+    _refuse_unless_signed(epoch, size)
     hashes = place_new_entries(epoch, size, BATCH)
     if hashes:
         _extend(epoch, size, hashes)
     return len(hashes)
+
+
+def _refuse_unless_signed(epoch: int, size: int) -> None:
+    """Sign nothing on top of what we have not signed: it could never be put right again. Raises: LogAltered."""
+    newest = latest_checkpoint()
+    if newest is None and size == 0:
+        return
+    top = tiles.TileReader(epoch).ahead(lambda node: root(size, node))
+    if newest is None or newest.epoch != epoch or stated(newest, public_keys()) != (size, top):
+        raise LogAltered(f"the {size} places of epoch {epoch} and their tree are not what the newest checkpoint states")
 
 
 def _extend(epoch: int, size: int, hashes: Sequence[bytes]) -> Checkpoint:

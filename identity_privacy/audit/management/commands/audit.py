@@ -89,6 +89,8 @@ class Command(BaseCommand):
             return services.sequence()
         except LogBehind as behind:
             raise CommandError(f"{behind}. {WHAT_TO_DO}") from None
+        except LogAltered as error:
+            raise CommandError(f"the log was changed: {error}. `manage.py audit verify` looks where") from None
 
     def _rotate_key(self, overlap: object) -> None:
         try:
