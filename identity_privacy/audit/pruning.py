@@ -1,8 +1,9 @@
 """What was pruned from the log, and what would be: there entries may be missing, and nowhere else.
 
-An entry `log.pruned` states up to which day and how many. It gets its place, under a signed checkpoint, in the very
-transaction in which they go. Their places and, in the tiles, their leaf hashes stay, so that each checkpoint and each
-proof still holds.
+An entry `log.pruned` states which places, up to which day, and for how many days entries are kept. It gets its place,
+under a signed checkpoint, in the very transaction in which they go. Their places and, in the tiles, their leaf hashes
+stay, so that each checkpoint and each proof still holds. A statement that no pruning makes excuses nothing: one of
+other days than whole quarters, or of younger entries than it says are kept.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,15 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Q, QuerySet
 
 from identity_privacy import clock
 from identity_privacy.audit.canonical import entry_bytes
-from identity_privacy.audit.checkpoints import log_name
+from identity_privacy.audit.checkpoints import epoch_named, log_name
 from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.models import Entry, Sequenced
 from identity_privacy.audit.offline import leaf_hash
@@ -30,7 +31,6 @@ from identity_privacy.errors import Refused
 PRUNED: Final = "log.pruned"
 # What the log says of itself is kept: what was handed over, and what was pruned, is read from it for ever.
 _OF_THE_LOG: Final = Q(action__startswith="log.")
-_NOTHING: Final = UUID(int=0)
 
 _needed: list[Callable[[date], Iterable[UUID]]] = []
 
@@ -40,16 +40,49 @@ def keep_entries_about(targets: Callable[[date], Iterable[UUID]]) -> None:
     _needed.append(targets)
 
 
+class Run(NamedTuple):
+    """Places of an epoch that follow one another, from `start` up to `end`."""
+
+    epoch: int
+    start: int
+    end: int
+
+    def holds(self, epoch: int, place: int) -> bool:
+        """Whether this place is one of them."""
+        return epoch == self.epoch and self.start <= place < self.end
+
+    def __str__(self) -> str:
+        return f"{log_name(self.epoch)} {self.start}-{self.end - 1}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruning:
     """The entries that go: of whole quarters before a day, but for those that are kept; none may be without a place."""
 
     before: date
-    count: int
+    runs: Sequence[Run]
     kept: Sequence[UUID]
     unplaced: int
-    places: Sequence[str]
-    epochs: Sequence[int]
+
+    @property
+    def count(self) -> int:
+        """How many go."""
+        return sum(run.end - run.start for run in self.runs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """That entries were pruned, as the log says it."""
+
+    entry: Entry
+    before: date
+    runs: Sequence[Run]
+    keep_days: int
+
+    @property
+    def count(self) -> int:
+        """How many went."""
+        return sum(run.end - run.start for run in self.runs)
 
 
 def plan_pruning(day: date) -> Pruning:
@@ -61,21 +94,24 @@ def plan_pruning(day: date) -> Pruning:
     before = Quarter.of(day).begins_on
     older = Entry.objects.filter(id__lt=first_id_on(before))
     kept = _OF_THE_LOG | Q(target_id__in=[str(target) for needed in _needed for target in needed(before)])
-    found = list(
-        older.exclude(kept)
-        .order_by("sequenced__epoch")
-        .values_list("sequenced__epoch")
-        .annotate(Count("id"), Min("sequenced__index"), Max("sequenced__index"))
-    )
-    placed = [row for row in found if row[0] is not None]
+    going = older.exclude(kept)
     return Pruning(
         before=before,
-        count=sum(row[1] for row in placed),
+        runs=_runs(going),
         kept=list(older.filter(kept).values_list("id", flat=True)),
-        unplaced=sum(row[1] for row in found if row[0] is None),
-        places=[f"{log_name(epoch)} {first}-{last}" for epoch, _, first, last in placed],
-        epochs=[row[0] for row in placed],
+        unplaced=going.filter(sequenced=None).count(),
     )
+
+
+def _runs(entries: QuerySet[Entry]) -> list[Run]:
+    places = entries.exclude(sequenced=None).order_by("sequenced__epoch", "sequenced__index")
+    found: list[Run] = []
+    for epoch, index in places.values_list("sequenced__epoch", "sequenced__index").iterator(chunk_size=10_000):
+        if found and (found[-1].epoch, found[-1].end) == (epoch, index):
+            found[-1] = found[-1]._replace(end=index + 1)
+        else:
+            found.append(Run(epoch, index, index + 1))
+    return found
 
 
 def refuse_unless_pruned(epoch: int, start: int, end: int) -> None:
@@ -83,30 +119,18 @@ def refuse_unless_pruned(epoch: int, start: int, end: int) -> None:
 
     Raises: LogAltered, naming the first that is missing without.
     """
-    places = Sequenced.objects.filter(
-        epoch=epoch, index__gte=start, index__lt=end, entry_id__lt=_pruned_before()
-    ).order_by("index")
-    if places.count() == end - start:
-        return
-    for expected, index in enumerate(places.values_list("index", flat=True).iterator(), start=start):
-        if index != expected:
-            raise LogAltered(f"entry {expected} of epoch {epoch} is missing")
-    raise LogAltered(f"entry {start + places.count()} of epoch {epoch} is missing")
-
-
-def refuse_more_than_pruned() -> None:
-    """Before the day up to which was pruned, too, no more may be missing than was. Raises: LogAltered."""
-    bound = _pruned_before()
-    places, entries = Sequenced.objects.filter(entry_id__lt=bound), Entry.objects.filter(id__lt=bound)
-    missing = places.count() - entries.count()
-    pruned = pruned_count()  # read last: whatever was pruned meanwhile is in it
-    if missing > pruned:
-        raise LogAltered(f"{missing - pruned} entries are missing beside those that were pruned")
-
-
-def pruned_count() -> int:
-    """How many entries were pruned, as the log states."""
-    return sum(count for _, count in _stated())
+    place, stated = start, statements()
+    while place < end:
+        found = [(one.before, run.end) for one in stated for run in one.runs if run.holds(epoch, place)]
+        if not found:
+            raise LogAltered(f"entry {place} of epoch {epoch} is missing")
+        before, until = max(found)
+        until = min(until, end)
+        old = Sequenced.objects.filter(epoch=epoch, entry_id__lt=first_id_on(before))
+        there = set(old.filter(index__gte=place, index__lt=until).values_list("index", flat=True))
+        if missing := set(range(place, until)) - there:
+            raise LogAltered(f"entry {min(missing)} of epoch {epoch} is missing")
+        place = until
 
 
 def pruned_leaves(epoch: int, start: int, end: int) -> Iterator[bytes]:
@@ -136,19 +160,31 @@ def _leaves(epoch: int, places: Sequence[int]) -> list[bytes]:
     return list(pruned_leaves(epoch, places[0], places[-1] + 1)) if places else []
 
 
-def _pruned_before() -> UUID:
-    """The id before which entries may be missing."""
-    return max((before for before, _ in _stated()), default=_NOTHING)
+def statements() -> list[Statement]:
+    """What the log says was pruned, oldest first."""
+    places = Sequenced.objects.filter(entry__action=PRUNED).select_related("entry").order_by("epoch", "index")
+    return [found for place in places if (found := _statement(place))]
 
 
-def _stated() -> Iterator[tuple[UUID, int]]:
-    """Each statement in the log that entries were pruned: before which id, and how many."""
-    for place in Sequenced.objects.filter(entry__action=PRUNED).select_related("entry"):
-        entry = place.entry
+def _statement(place: Sequenced) -> Statement | None:
+    entry = place.entry
+    try:
         if leaf_hash(entry_bytes(entry)) != TileReader(place.epoch)(0, place.index):
-            continue  # changed: verifying says so
-        try:
-            before, count = date.fromisoformat(str(entry.details["before"])), int(entry.details["count"])
-        except (KeyError, TypeError, ValueError):
-            continue  # not by us
-        yield min(first_id_on(before), entry.id), count
+            return None  # changed: verifying says so
+        before, keep_days = date.fromisoformat(str(entry.details["before"])), int(entry.details["keep_days"])
+        runs = [_run(str(text)) for text in entry.details["places"]]
+        youngest = entry.at.date() - timedelta(days=keep_days)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None  # not by us
+    if keep_days < 0 or before > youngest or before != Quarter.of(before).begins_on:
+        return None
+    return Statement(entry=entry, before=before, runs=runs, keep_days=keep_days)
+
+
+def _run(text: str) -> Run:
+    name, _, places = text.rpartition(" ")
+    first, _, last = places.partition("-")
+    epoch = epoch_named(name)
+    if epoch is None:
+        raise ValueError(name)
+    return Run(epoch, int(first), int(last) + 1)

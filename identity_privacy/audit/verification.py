@@ -17,7 +17,7 @@ from identity_privacy.audit.checkpoints import stated
 from identity_privacy.audit.continuity import HANDED_OVER, kept_before, refuse_unless_continued
 from identity_privacy.audit.errors import LogAltered, LogBehind
 from identity_privacy.audit.models import Checkpoint, Cosignature, Sequenced, Tile
-from identity_privacy.audit.pruning import refuse_more_than_pruned, with_pruned
+from identity_privacy.audit.pruning import with_pruned
 from identity_privacy.audit.stored_tree import StoredTree, as_bytes
 from identity_privacy.audit.walking import Stored, walk
 from identity_privacy.audit.witnesses import verify_cosignatures
@@ -45,7 +45,6 @@ def verify_log(*, epoch: int | None = None, progress: Progress = lambda count: N
         asked = sorted(sizes) if epoch is None else [epoch]
         for each in asked:
             _verify_epoch(each, sizes, keys, progress)
-        refuse_more_than_pruned()
     try:
         refuse_unless_continued()  # read after that moment: what somebody holds now may be newer than it
     except LogBehind as behind:

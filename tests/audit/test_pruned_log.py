@@ -3,6 +3,7 @@
 import io
 import json
 from base64 import b64decode
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -40,13 +41,19 @@ def test_a_place_missing_among_the_pruned_ones_is_named() -> None:
         verify_log()
 
 
-def test_more_missing_than_were_pruned_is_found() -> None:
-    enter_on(OLD, 2)
+def test_what_was_kept_may_not_be_missing_even_where_a_pruned_entry_is_put_back() -> None:
+    old = enter_on(OLD, 2)
     enter_on(OLD, action="log.handed_over", target_kind="log")
+    enter_on(OLD)
     prune("--before", "2015-04-01", "--yes")
+    name = "identity-privacy.example/log"
+    assert Entry.objects.get(action="log.pruned").details["places"] == [f"{name} 0-1", f"{name} 3-3"]
     with triggers_lifted("default"):
         Entry.objects.filter(action="log.handed_over").delete()
-    with pytest.raises(LogAltered, match="1 entries are missing beside"):
+    with pytest.raises(LogAltered, match="entry 2 of epoch 1 is missing"):
+        verify_log()
+    old[0].save(force_insert=True)
+    with pytest.raises(LogAltered, match="entry 2 of epoch 1 is missing"):
         verify_log()
 
 
@@ -60,16 +67,51 @@ def test_a_statement_that_was_changed_states_nothing(details: dict[str, str | in
         verify_log()
 
 
-@pytest.mark.parametrize("details", [{}, {"before": "soon", "count": 9}, {"before": "2999-01-01", "count": 9}])
-def test_a_statement_that_no_pruning_makes_excuses_nothing(details: dict[str, str | int]) -> None:
-    services.record(actor=DBA, action="log.pruned", target=("log", "1"), controller_id=None, details=details)
-    services.record(actor=DBA, action="test.done", target=("thing", "1"), controller_id=None)
+PLACE_1 = "identity-privacy.example/log 1-1"
+STATED: dict[str, str | int | list[str]] = {"before": "2015-04-01", "count": 1, "keep_days": 1461, "places": [PLACE_1]}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"before": "soon"},
+        {"before": "2999-01-01"},
+        {"before": "2015-05-01"},  # no whole quarter
+        {"before": "2015-01-01"},  # the entry is younger
+        {"keep_days": 10_000},  # longer ago than it says is kept
+        {"keep_days": -10_000, "before": "2030-01-01"},
+        {"keep_days": 10**10},
+        {"keep_days": "for ever"},
+        {"places": []},
+        {"places": ["identity-privacy.example/log 0-0"]},
+        {"places": ["identity-privacy.example/log/epoch-2 1-1"]},
+        {"places": ["another.example/log 1-1"]},
+        {"places": ["1"]},
+        {"places": 1},
+    ],
+    ids=str,
+)
+def test_a_statement_that_no_pruning_makes_excuses_nothing(more: dict[str, str | int | list[str]]) -> None:
+    record = partial(services.record, actor=DBA, action="log.pruned", target=("log", "1"), controller_id=None)
+    record(details={**STATED, **more})
+    (entry,) = enter_on(OLD)
     services.sequence()
     assert verify_log() == 2
     with triggers_lifted("default"):
-        Entry.objects.filter(action="test.done").delete()
+        Entry.objects.filter(id=entry.id).delete()
     with pytest.raises(LogAltered, match="entry 1 of epoch 1 is missing"):
         verify_log()
+    record(details=STATED)
+    services.sequence()
+    assert verify_log() == 3, "and the same as a pruning makes it does"
+
+
+def test_verifying_shows_what_was_pruned_and_how_long_was_kept() -> None:
+    grown()
+    prune("--before", "2015-04-01", "--yes")
+    out = io.StringIO()
+    call_command("audit", "verify", stdout=out)
+    assert "300 entries from before 2015-04-01, when 1461 days were kept" in out.getvalue()
 
 
 def test_another_hash_in_the_place_of_a_pruned_entry_is_found() -> None:

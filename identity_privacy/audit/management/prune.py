@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, OutputWrapper
 from identity_privacy.actors import Actor
 from identity_privacy.audit import services
 from identity_privacy.audit.errors import LogAltered
-from identity_privacy.audit.pruning import Pruning, plan_pruning
+from identity_privacy.audit.pruning import Pruning, Run, plan_pruning
 from identity_privacy.audit.removing import refuse_unless_owner
 from identity_privacy.confirming import confirm
 from identity_privacy.crypto.events import own_account
@@ -49,7 +49,10 @@ def run(*, before: date, yes: bool, stdout: OutputWrapper) -> None:
 def _sentence(planned: Pruning, asked: date) -> str:
     whole = "" if planned.before == asked else f" ({asked} is inside a quarter, and only whole ones go)"
     kept = f"; {len(planned.kept):,} stay, as they are still needed" if planned.kept else ""
-    places = ", ".join(planned.places)
+    ends: dict[int, Run] = {}
+    for run in planned.runs:
+        ends[run.epoch] = ends.get(run.epoch, run)._replace(end=run.end)
+    places = ", ".join(map(str, ends.values()))
     return f"{planned.count:,} entries before {planned.before}{whole} are taken out for good: {places}{kept}"
 
 

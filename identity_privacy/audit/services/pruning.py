@@ -4,6 +4,7 @@ import time
 from datetime import date
 from typing import Final
 
+from django.conf import settings
 from django.db import OperationalError, transaction
 
 from identity_privacy.actors import Actor
@@ -58,7 +59,8 @@ def _prune(day: date, actor: Actor, account: str) -> Pruning:
         raise Refused(f"{pruning.unplaced} entries before {pruning.before} have no place in the log yet")
     if not pruning.count:
         return pruning
-    checkpoints = [checkpoint.note for epoch in pruning.epochs if (checkpoint := latest_checkpoint(epoch))]
+    epochs = dict.fromkeys(run.epoch for run in pruning.runs)
+    checkpoints = [checkpoint.note for epoch in epochs if (checkpoint := latest_checkpoint(epoch))]
     record(
         actor=actor,
         action=PRUNED,
@@ -68,7 +70,8 @@ def _prune(day: date, actor: Actor, account: str) -> Pruning:
             "before": pruning.before.isoformat(),
             "count": pruning.count,
             "kept": len(pruning.kept),
-            "places": list(pruning.places),
+            "keep_days": settings.AUDIT_KEEP_DAYS,
+            "places": list(map(str, pruning.runs)),
             "checkpoints": checkpoints,
             "account": account,
         },

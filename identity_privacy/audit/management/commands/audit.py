@@ -17,7 +17,7 @@ from identity_privacy.audit.errors import LogAltered, LogBehind
 from identity_privacy.audit.management import commitment, export, prune, witness
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.partitions import make_partitions
-from identity_privacy.audit.pruning import pruned_count
+from identity_privacy.audit.pruning import statements
 from identity_privacy.audit.services.rotating import OVERLAP
 from identity_privacy.audit.verification import epoch_sizes, verify_log
 from identity_privacy.crypto.errors import RootKeyUnavailable, RotationRuns
@@ -81,8 +81,14 @@ class Command(BaseCommand):
             raise CommandError(f"the log was changed: {error}") from None
         except NotFound as error:
             raise CommandError(str(error)) from None
-        pruned = f"; {count} of them were pruned, and their hashes are right" if (count := pruned_count()) else ""
-        self.stdout.write(f"{size} entries: nothing was changed, added, removed or moved{pruned}")
+        pruned = statements()
+        more = f"; {sum(one.count for one in pruned)} of them were pruned, and their hashes are right" if pruned else ""
+        self.stdout.write(f"{size} entries: nothing was changed, added, removed or moved{more}")
+        for one in pruned:
+            self.stdout.write(
+                f"pruned on {one.entry.at:%Y-%m-%d}: {one.count} entries from before {one.before}, "
+                f"when {one.keep_days} days were kept"
+            )
 
     def _sequenced(self) -> int:
         try:
