@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeAlias
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from identity_privacy.audit import offline
 from identity_privacy.audit.alone import one_moment
@@ -28,7 +28,7 @@ from identity_privacy.audit.checkpoints import cosigned_note, latest_checkpoint
 from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.models import Checkpoint, Cosignature, Entry, Sequenced
 from identity_privacy.audit.proofs import inclusion_hashes, prove_consistency
-from identity_privacy.audit.pruning import with_pruned
+from identity_privacy.audit.pruning import refuse_unless_pruned, with_pruned
 from identity_privacy.audit.stored_tree import as_bytes
 from identity_privacy.audit.tiles import TileReader
 from identity_privacy.audit.walking import Stored, walk
@@ -198,12 +198,21 @@ def _hash_alone(epoch: int, stored: Stored) -> bytes:
     return canonical_json({"leaf": base64.b64encode(leaf).decode()})
 
 
+def _refuse_missing(epoch: int, places: QuerySet[Sequenced]) -> None:
+    """Let none of the entries be missing but those that were pruned. Raises: LogAltered."""
+    gone = places.exclude(Exists(Entry.objects.filter(id=OuterRef("entry_id"))))
+    for index in gone.order_by("index").values_list("index", flat=True).iterator(chunk_size=500):
+        refuse_unless_pruned(epoch, index, index + 1)
+
+
 def _proven(part: Part, selection: Selection) -> Iterator[bytes]:
     """Each of the entries, in the log's order, with its inclusion proof."""
     epoch, size = part.checkpoint.epoch, part.checkpoint.size
     places = Sequenced.objects.filter(epoch=epoch, index__gte=part.older.size if part.older else 0, index__lt=size)
     if selection.names_entries:
         places = places.filter(entry__in=selection.entries())
+    else:
+        _refuse_missing(epoch, places)
     node = TileReader(epoch)
     for place in places.select_related("entry").order_by("index").iterator(chunk_size=500):
         hashes = inclusion_hashes(place.index, size, node)

@@ -17,17 +17,20 @@ _INSERT: Final = (
 )
 
 
-def insert_entry(entry: Entry) -> None:
-    """Store an entry, in the caller's transaction."""
+def insert_entry(entry: Entry, *, once: bool = False) -> None:
+    """Store an entry, in the caller's transaction; `once`: unless one of its id is stored already."""
     if connection.vendor == "postgresql":
-        insert_prepared(entry)
-    else:
+        insert_prepared(entry, f"{_INSERT} ON CONFLICT DO NOTHING" if once else _INSERT)
+    elif not (once and Entry.objects.filter(id=entry.id).exists()):
         entry.save(force_insert=True)
 
 
-def insert_prepared(entry: Entry) -> None:
-    """Store an entry on PostgreSQL, in two thirds of the time that Django takes to build and send a statement."""
+def insert_prepared(entry: Entry, statement: str = _INSERT) -> None:
+    """Store an entry on PostgreSQL, in two thirds of the time that Django takes to build and send a statement.
+
+    Nobody names the transaction's number, which the database puts in: so our role need not be allowed to.
+    """
     stored = [(field.attname, getattr(entry, field.attname)) for field in _FIELDS]
     values = [orjson.dumps(value).decode() if name in _JSON else value for name, value in stored]
     with prepared_cursor(connection) as cursor:
-        cursor.execute(_INSERT, values)
+        cursor.execute(statement, values)

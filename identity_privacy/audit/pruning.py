@@ -6,8 +6,7 @@ stay, so that each checkpoint and each proof still holds. A statement that no pr
 other days than whole quarters, or of younger entries than it says are kept.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
@@ -29,6 +28,7 @@ from identity_privacy.audit.walking import Stored
 from identity_privacy.errors import Refused
 
 PRUNED: Final = "log.pruned"
+_PAGE: Final = 10_000
 # What the log says of itself is kept: what was handed over, and what was pruned, is read from it for ever.
 _OF_THE_LOG: Final = Q(action__startswith="log.")
 
@@ -104,14 +104,17 @@ def plan_pruning(day: date) -> Pruning:
 
 
 def _runs(entries: QuerySet[Entry]) -> list[Run]:
-    places = entries.exclude(sequenced=None).order_by("sequenced__epoch", "sequenced__index")
-    found: list[Run] = []
-    for epoch, index in places.values_list("sequenced__epoch", "sequenced__index").iterator(chunk_size=10_000):
-        if found and (found[-1].epoch, found[-1].end) == (epoch, index):
-            found[-1] = found[-1]._replace(end=index + 1)
-        else:
-            found.append(Run(epoch, index, index + 1))
-    return found
+    places = Sequenced.objects.filter(entry__in=entries).order_by("epoch", "index").values_list("epoch", "index")
+    found, page = [Run(0, 0, 0)], list(places[:_PAGE])
+    while page:
+        for epoch, index in page:
+            if (found[-1].epoch, found[-1].end) == (epoch, index):
+                found[-1] = found[-1]._replace(end=index + 1)
+            else:
+                found.append(Run(epoch, index, index + 1))
+        last, end = page[-1]
+        page = list(places.filter(Q(epoch=last, index__gt=end) | Q(epoch__gt=last))[:_PAGE])
+    return found[1:]
 
 
 def refuse_unless_pruned(epoch: int, start: int, end: int) -> None:
@@ -119,45 +122,48 @@ def refuse_unless_pruned(epoch: int, start: int, end: int) -> None:
 
     Raises: LogAltered, naming the first that is missing without.
     """
-    place, stated = start, statements()
-    while place < end:
-        found = [(one.before, run.end) for one in stated for run in one.runs if run.holds(epoch, place)]
-        if not found:
-            raise LogAltered(f"entry {place} of epoch {epoch} is missing")
-        before, until = max(found)
-        until = min(until, end)
-        old = Sequenced.objects.filter(epoch=epoch, entry_id__lt=first_id_on(before))
-        there = set(old.filter(index__gte=place, index__lt=until).values_list("index", flat=True))
-        if missing := set(range(place, until)) - there:
-            raise LogAltered(f"entry {min(missing)} of epoch {epoch} is missing")
-        place = until
-
-
-def pruned_leaves(epoch: int, start: int, end: int) -> Iterator[bytes]:
-    """The leaf hashes of entries that were pruned, from `start` up to `end`. Raises: LogAltered, if one was not."""
-    if start < end:
-        refuse_unless_pruned(epoch, start, end)
-        yield from leaf_hashes(epoch, start, end)
+    if (until := _pruned_until(epoch, start, end)) < end:
+        raise LogAltered(f"entry {until} of epoch {epoch} is missing")
 
 
 def with_pruned(epoch: int, batch: Sequence[Stored]) -> list[Stored]:
     """A batch of places with the leaf hash that the tiles keep of each entry that was pruned.
 
-    One that is missing otherwise stays without.
+    From the first on that is missing otherwise, those that follow it and are missing too stay without.
     """
     found = list(batch)
     # Runs of places that follow one another.
     runs = groupby(range(len(batch)), lambda at: (batch[at].entry_id is None, batch[at].place - at))
     for (is_missing, _), run in runs:
         places = list(run) if is_missing else []
-        with suppress(LogAltered):
-            for at, leaf in zip(places, _leaves(epoch, [batch[at].place for at in places]), strict=True):
-                found[at] = batch[at]._replace(leaf_hash=leaf)
+        leaves = _leaves(epoch, [batch[at].place for at in places])
+        for at, leaf in zip(places, leaves, strict=False):
+            found[at] = batch[at]._replace(leaf_hash=leaf)
     return found
 
 
 def _leaves(epoch: int, places: Sequence[int]) -> list[bytes]:
-    return list(pruned_leaves(epoch, places[0], places[-1] + 1)) if places else []
+    if not places:
+        return []
+    until = _pruned_until(epoch, places[0], places[-1] + 1)
+    return list(leaf_hashes(epoch, places[0], until)) if until > places[0] else []
+
+
+def _pruned_until(epoch: int, start: int, end: int) -> int:
+    """Up to which place, from `start` and no further than `end`, the log states that entries were pruned."""
+    place, stated = start, statements()
+    while place < end:
+        found = [(one.before, run.end) for one in stated for run in one.runs if run.holds(epoch, place)]
+        if not found:
+            break
+        before, until = max(found)
+        until = min(until, end)
+        old = Sequenced.objects.filter(epoch=epoch, entry_id__lt=first_id_on(before))
+        there = set(old.filter(index__gte=place, index__lt=until).values_list("index", flat=True))
+        if missing := set(range(place, until)) - there:
+            return min(missing)
+        place = until
+    return place
 
 
 def statements() -> list[Statement]:

@@ -40,6 +40,10 @@ missing. If you kept a checkpoint from before, see whether it goes on from it:
 
     python offline.py log log.jsonl checkpoint --log-key KEY --previous YOURS
 """
+_CHOSEN: Final = """
+These entries were chosen by whom or what they are about. Each stands in the
+log; that no other about the same does, only the whole log can show.
+"""
 
 
 def readme(parts: Sequence[Part], selection: Selection) -> str:
@@ -54,6 +58,8 @@ def readme(parts: Sequence[Part], selection: Selection) -> str:
         keys="\n".join(f"    {line}" for key in keys for line in _known_as(key)),
         commands="\n".join(f"    python offline.py {command} --log-key KEY" for command in commands),
     )
+    if selection.names_entries and selection.is_of_entries:
+        text += _CHOSEN
     is_opened_anew = parts[0].checkpoint.epoch > 1 and not selection.is_of_entries
     return text + _HANDED_OVER if is_opened_anew else text
 

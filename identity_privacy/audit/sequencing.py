@@ -7,11 +7,16 @@ meanwhile is taken all the same, and looked at again until that one ends. In ano
 begin anew: there all entries are looked at until none is without a place, and from then on those alone whose number
 this cluster has given out, or what came along would be looked at for ever. On SQLite one writes at a time, so the order
 of the rows is that of the commits.
+
+An entry without a place that is not looked at, since somebody wrote its number or moved the horizon, is `overlooked`:
+verifying finds it.
 """
 
 from typing import Final
+from uuid import UUID
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from identity_privacy.audit.models import Horizon
 from identity_privacy.audit.tiles import HASH_BYTES
@@ -42,6 +47,12 @@ _PLACE: Final = """
     )
     SELECT count(*), max(written_in), string_agg(leaf_hash, ''::bytea ORDER BY position) FROM batch
 """
+_OVERLOOKED: Final = """
+    SELECT id FROM audit_entry entry
+    WHERE NOT coalesce(written_in >= %s AND written_in < %s, false)
+        AND NOT EXISTS (SELECT FROM audit_sequenced place WHERE place.entry_id = entry.id)
+    LIMIT 1
+"""
 # The rows before the last one that has a place are not looked at.
 _FIND_ON_SQLITE: Final = """
     SELECT id, leaf_hash FROM audit_entry
@@ -51,6 +62,16 @@ _FIND_ON_SQLITE: Final = """
         ), 0)
         AND NOT EXISTS (SELECT 1 FROM audit_sequenced place WHERE place.entry_id = audit_entry.id)
     ORDER BY rowid LIMIT %s
+"""
+
+_OVERLOOKED_ON_SQLITE: Final = """
+    SELECT id FROM audit_entry
+    WHERE rowid < (
+            SELECT last.rowid FROM audit_entry last
+            WHERE last.id = (SELECT entry_id FROM audit_sequenced ORDER BY epoch DESC, "index" DESC LIMIT 1)
+        )
+        AND NOT EXISTS (SELECT 1 FROM audit_sequenced place WHERE place.entry_id = audit_entry.id)
+    LIMIT 1
 """
 
 
@@ -71,6 +92,18 @@ def place_new_entries(epoch: int, size: int, limit: int) -> list[bytes]:
     return [bytes(row[1]) for row in rows]
 
 
+def overlooked() -> UUID | None:
+    """An entry that has no place and is not looked at, and so would never get one, if there is any."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            first, beyond = _looked_at(cursor)[0]
+            cursor.execute(_OVERLOOKED, [first, beyond])
+        else:
+            cursor.execute(_OVERLOOKED_ON_SQLITE)
+        found = cursor.fetchone()
+    return UUID(str(found[0])) if found else None
+
+
 def take_turns() -> None:
     """Wait, on PostgreSQL, until no other sequencer is at work; on SQLite there is one writer anyway."""
     if connection.vendor == "postgresql":
@@ -78,12 +111,19 @@ def take_turns() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
 
 
+def _looked_at(cursor: CursorWrapper) -> tuple[tuple[int, int], int | None, str, int]:
+    """Entries of which transactions are looked at; the horizon, if it counts; the cluster; its oldest transaction."""
+    cursor.execute(_CLUSTER)
+    cluster, oldest_running, not_given_out = cursor.fetchone()
+    # One that was not reached yet is none of ours.
+    counting = Horizon.objects.filter(cluster=cluster, written_in__lte=not_given_out)
+    horizon = counting.values_list("written_in", flat=True).first()
+    return (0, _BEYOND) if horizon is None else (horizon, not_given_out), horizon, cluster, oldest_running
+
+
 def _place_on_postgresql(epoch: int, size: int, limit: int) -> list[bytes]:
     with binary_cursor(connection) as cursor:
-        cursor.execute(_CLUSTER)
-        cluster, oldest_running, not_given_out = cursor.fetchone()
-        horizon = Horizon.objects.filter(cluster=cluster).values_list("written_in", flat=True).first()
-        looked_at = (0, _BEYOND) if horizon is None else (horizon, not_given_out)
+        looked_at, horizon, cluster, oldest_running = _looked_at(cursor)
         cursor.execute(_PLACE, [*looked_at, limit, epoch, size])
         count, last, hashes = cursor.fetchone()
     # The oldest transaction that still ran before we looked: its entries, and those of later ones, may yet appear.

@@ -18,10 +18,13 @@ from identity_privacy.audit.continuity import HANDED_OVER, kept_before, refuse_u
 from identity_privacy.audit.errors import LogAltered, LogBehind
 from identity_privacy.audit.models import Checkpoint, Cosignature, Sequenced, Tile
 from identity_privacy.audit.pruning import with_pruned
+from identity_privacy.audit.sequencing import overlooked
 from identity_privacy.audit.stored_tree import StoredTree, as_bytes
 from identity_privacy.audit.walking import Stored, walk
 from identity_privacy.audit.witnesses import verify_cosignatures
-from identity_privacy.crypto.signing import PublicKey, public_keys
+from identity_privacy.crypto.errors import StrangeKey
+from identity_privacy.crypto.signing import PublicKey, public_keys, refuse_strange_keys
+from identity_privacy.crypto.terms import SigningUse
 from identity_privacy.errors import NotFound
 
 VERIFIED, ALTERED = "log.verified", "log.altered"
@@ -35,8 +38,9 @@ def verify_log(*, epoch: int | None = None, progress: Progress = lambda count: N
     """Check all entries, trees, checkpoints and cosignatures of one epoch or of all; says how many entries.
 
     Call it outside a transaction: there it sees the log as at one moment. Raises: LogAltered, naming the first bad
-    entry by index and epoch; NotFound, where there is no such epoch.
+    entry by index and epoch; NotFound, where there is no such epoch; RootKeyUnavailable.
     """
+    _refuse_strange_keys()
     keys = public_keys()
     with one_moment():
         sizes = epoch_sizes()
@@ -45,11 +49,20 @@ def verify_log(*, epoch: int | None = None, progress: Progress = lambda count: N
         asked = sorted(sizes) if epoch is None else [epoch]
         for each in asked:
             _verify_epoch(each, sizes, keys, progress)
+        if epoch is None and (left_out := overlooked()):
+            raise LogAltered(f"the entry {left_out} has no place in the log, and the sequencer does not look at it")
     try:
         refuse_unless_continued()  # read after that moment: what somebody holds now may be newer than it
     except LogBehind as behind:
         raise LogAltered(str(behind)) from behind
     return sum(sizes[each] for each in asked)
+
+
+def _refuse_strange_keys() -> None:
+    try:
+        refuse_strange_keys(SigningUse.CHECKPOINT)
+    except StrangeKey as strange:
+        raise LogAltered(f"the key {strange.key_id} that signs checkpoints was not made by this service") from None
 
 
 def epoch_sizes() -> dict[int, int]:

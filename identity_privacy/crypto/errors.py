@@ -111,3 +111,14 @@ class UnreadableSeal(IntegrityFailure):
 
     code = "unreadable-seal"
     title = "A stored value cannot be read"
+
+
+class StrangeKey(IntegrityFailure):
+    """A signing key in the keys database was not made by this service: its private half is not here."""
+
+    code = "strange-key"
+    title = "A key was put there by somebody else"
+
+    def __init__(self, key_id: UUID) -> None:
+        super().__init__(str(key_id))
+        self.key_id = key_id

@@ -11,7 +11,7 @@ from django.db.models import Q
 from uuid_utils.compat import uuid7
 
 from identity_privacy import clock
-from identity_privacy.crypto.errors import RotationRuns, WrongPlace
+from identity_privacy.crypto.errors import RotationRuns, StrangeKey, WrongPlace
 from identity_privacy.crypto.held import Held
 from identity_privacy.crypto.models import SigningKey
 from identity_privacy.crypto.providers import RootKeyProvider, provider
@@ -71,6 +71,21 @@ def public_keys() -> Sequence[PublicKey]:
     return [_public(row) for row in SigningKey.objects.order_by("id")]
 
 
+def refuse_strange_keys(use: SigningUse) -> None:
+    """That the private half of each published key of this use is here, wrapped by the root key: so we made it.
+
+    Else whoever can write the keys database could publish a key of their own, and sign by it in our name.
+    Raises: StrangeKey; RootKeyUnavailable.
+    """
+    for row in SigningKey.objects.filter(use=use).order_by("id"):
+        try:
+            public_key = _opened(row).public_key().public_bytes_raw()
+        except (WrongPlace, ValueError):
+            raise StrangeKey(row.id) from None
+        if public_key != bytes(row.public_key):
+            raise StrangeKey(row.id)
+
+
 def rotate_signing_key(use: SigningUse, *, overlap: timedelta) -> tuple[PublicKey, PublicKey]:
     """Make a new current key of this use; the one until now stays valid for `overlap`. Returns the old and the new.
 
@@ -128,14 +143,15 @@ def _new(use: SigningUse) -> SigningKey:
 
 
 def _private(row: SigningKey) -> Ed25519PrivateKey:
-    def fetch() -> Ed25519PrivateKey:
-        try:
-            opened = unwrap_signing_key(row, provider())
-        except WrongPlace:  # the root key was rotated since the row was read: look again
-            opened = unwrap_signing_key(SigningKey.objects.get(id=row.id), provider())
-        return Ed25519PrivateKey.from_private_bytes(opened)
+    return _held.get(row.id, lambda: _opened(row))
 
-    return _held.get(row.id, fetch)
+
+def _opened(row: SigningKey) -> Ed25519PrivateKey:
+    try:
+        opened = unwrap_signing_key(row, provider())
+    except WrongPlace:  # the root key was rotated since the row was read: look again
+        opened = unwrap_signing_key(SigningKey.objects.get(id=row.id), provider())
+    return Ed25519PrivateKey.from_private_bytes(opened)
 
 
 def _context(key_id: UUID, use: SigningUse) -> bytes:

@@ -10,6 +10,7 @@ from django.core.management import call_command
 from identity_privacy.actors import Actor
 from identity_privacy.audit import services
 from identity_privacy.audit.canonical import entry_bytes
+from identity_privacy.audit.inserting import insert_entry
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.offline import leaf_hash
 from identity_privacy.audit.partitions import first_id_on
@@ -31,7 +32,7 @@ def enter_on(day: date, number: int = 1, **facts: str) -> list[Entry]:
             **{"action": "test.done", "target_kind": "thing", "target_id": "1", **facts},
         )
         entry.leaf_hash = leaf_hash(entry_bytes(entry))
-        entry.save(force_insert=True)
+        insert_entry(entry)
         entries.append(entry)
     return entries
 

@@ -20,6 +20,7 @@ from identity_privacy.audit.models import Entry, Sequenced
 from tests.audit.epochs import open_next_epoch
 from tests.audit.verifier import log_key, verify
 from tests.audit.witnessed import WITNESS, cosigned, newest
+from tests.conftest import triggers_lifted
 from tests.factories import make_controller
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +116,19 @@ def test_what_came_since_a_day_comes_with_the_proof_of_growth(tmp_path: Path, li
     assert str(new) in proven_ids(tmp_path)
     assert str(old) not in proven_ids(tmp_path)
     assert verified("growth", tmp_path / "older-checkpoint", tmp_path / "checkpoint", tmp_path / "growth.json")
+
+
+def test_one_that_is_missing_since_a_day_is_named(tmp_path: Path, lindwerk: Controller) -> None:
+    with time_machine.travel(datetime(2026, 3, 1, tzinfo=UTC), tick=False):
+        enter(lindwerk)
+        services.sequence()
+    new = enter(lindwerk)
+    services.sequence()
+    with triggers_lifted("default"):
+        Entry.objects.filter(id=new).delete()
+    with pytest.raises(CommandError, match="the log was changed: entry 1 of epoch 1 is missing"):
+        export(tmp_path / "export", "--since", "2026-03-02")
+    assert not (tmp_path / "export").exists()
 
 
 def test_each_epoch_is_exported_and_verified_apart(tmp_path: Path, lindwerk: Controller) -> None:

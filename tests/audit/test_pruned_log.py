@@ -94,6 +94,7 @@ STATED: dict[str, str | int | list[str]] = {"before": "2015-04-01", "count": 1, 
 def test_a_statement_that_no_pruning_makes_excuses_nothing(more: dict[str, str | int | list[str]]) -> None:
     record = partial(services.record, actor=DBA, action="log.pruned", target=("log", "1"), controller_id=None)
     record(details={**STATED, **more})
+    services.sequence()
     (entry,) = enter_on(OLD)
     services.sequence()
     assert verify_log() == 2

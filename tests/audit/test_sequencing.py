@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
+from uuid_utils.compat import uuid7
 
 from identity_privacy import clock
 from identity_privacy.actors import Actor
@@ -126,6 +128,52 @@ def test_what_was_changed_before_it_got_its_place_is_found_too() -> None:
     services.sequence()
     with pytest.raises(LogAltered, match="entry 0 of epoch 1 was changed"):
         verify_log()
+
+
+def put_in(column: str, value: int | None) -> UUID:
+    """A copy of the first entry, as somebody puts it in who owns the table; returns its id."""
+    entry, other = Entry.objects.earliest("id"), uuid7()
+    put = {name: name for name in (str(field.column) for field in Entry._meta.concrete_fields)}
+    put |= {column: "%s", "id": "%s"}
+    values = {name: value if name == column else other.hex for name, held in put.items() if held == "%s"}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO audit_entry ({', '.join(put)}) SELECT {', '.join(put.values())} "  # noqa: S608  # ours
+            "FROM audit_entry WHERE id = %s",
+            [*values.values(), entry.id.hex],
+        )
+    return UUID(other.hex)
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("written_in", [None, 1, 2**62])
+def test_an_entry_that_somebody_kept_from_the_sequencer_is_named(written_in: int | None) -> None:
+    enter(3)
+    services.sequence()
+    kept = put_in("written_in", written_in)
+    assert services.sequence() == 0
+    with pytest.raises(LogAltered, match=f"the entry {kept} has no place in the log, and the sequencer does not look"):
+        verify_log()
+
+
+@pytest.mark.only_on("sqlite")
+def test_an_entry_that_somebody_put_in_before_others_is_named() -> None:
+    enter(3)
+    services.sequence()
+    kept = put_in("rowid", -5)
+    assert services.sequence() == 0
+    with pytest.raises(LogAltered, match=f"the entry {kept} has no place in the log, and the sequencer does not look"):
+        verify_log()
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_horizon_that_was_moved_keeps_no_entry_from_its_place() -> None:
+    enter(3)
+    services.sequence()
+    enter(2)
+    Horizon.objects.update(written_in=2**62)
+    assert services.sequence() == 2
+    assert verify_log() == 5
 
 
 def _flip(tile: Tile) -> None:

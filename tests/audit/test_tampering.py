@@ -6,12 +6,14 @@ from typing import TypeAlias
 from uuid import UUID, uuid4
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import DataError, IntegrityError, connection, models, transaction
 from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from identity_privacy import clock
 from identity_privacy.actors import Actor
 from identity_privacy.audit import offline, services, tiles
 from identity_privacy.audit.canonical import entry_bytes
@@ -23,6 +25,8 @@ from identity_privacy.audit.models import Checkpoint, Cosignature, Entry, Sequen
 from identity_privacy.audit.note import signed_checkpoint
 from identity_privacy.audit.origin import Origin, coming_from
 from identity_privacy.audit.verification import verify_log
+from identity_privacy.crypto.models import SigningKey
+from identity_privacy.crypto.terms import SigningUse
 from tests.audit.epochs import open_next_epoch
 from tests.audit.verifier import Signer
 from tests.audit.witnessed import WITNESS, cosigned, log_key, newest
@@ -274,3 +278,22 @@ def changed_text(value: str, bit: int) -> str:
     at = bit % len(value)
     sign = chr(ord(value[at]) ^ 1 << bit % 7) if ord(value[at]) < 128 else "x"
     return value[:at] + (sign if sign != "\0" else "") + value[at + 1 :]
+
+
+@pytest.mark.usefixtures("log")
+def test_history_that_is_signed_anew_by_a_key_that_was_put_into_the_keys_database_is_found() -> None:
+    forger = Ed25519PrivateKey.generate()
+    put_there = SigningKey.objects.create(
+        use=SigningUse.CHECKPOINT,
+        public_key=forger.public_key().public_bytes_raw(),
+        wrapped=bytes(60),
+        valid_from=clock.now(),
+        valid_until=clock.now(),
+    )
+    assert verified() == f"the key {put_there.id} that signs checkpoints was not made by this service"
+    ours = SigningKey.objects.get(use=SigningUse.CHECKPOINT, valid_until=None)
+    SigningKey.objects.filter(id=put_there.id).update(wrapped=ours.wrapped)
+    assert "was not made by this service" in verified(), "nor with a private half of ours beside it"
+    SigningKey.objects.filter(id=put_there.id).delete()
+    SigningKey.objects.filter(id=ours.id).update(public_key=put_there.public_key)
+    assert "was not made by this service" in verified(), "nor in the place of ours"

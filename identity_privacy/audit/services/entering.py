@@ -146,9 +146,7 @@ def _commitments(entry: Entry, values: Mapping[str, str]) -> dict[str, str]:
 
 def _insert_once(entry: Entry) -> None:
     with transaction.atomic():
-        # On PostgreSQL another may come in between, on SQLite nobody; there the log takes no row twice.
-        if not Entry.objects.filter(id=entry.id).exists():
-            Entry.objects.bulk_create([entry], ignore_conflicts=True)
+        insert_entry(entry, once=True)
 
 
 def _hashed(entry: Entry) -> Entry:

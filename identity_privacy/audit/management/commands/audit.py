@@ -79,7 +79,7 @@ class Command(BaseCommand):
                 size = verify_log(epoch=epoch if isinstance(epoch, int) else None, progress=bar.update)
         except LogAltered as error:
             raise CommandError(f"the log was changed: {error}") from None
-        except NotFound as error:
+        except (NotFound, RootKeyUnavailable) as error:
             raise CommandError(str(error)) from None
         pruned = statements()
         more = f"; {sum(one.count for one in pruned)} of them were pruned, and their hashes are right" if pruned else ""
