@@ -6,6 +6,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 NOT_SET = environ.Env.NOTSET
+MOST_DAYS = 36_500
 KINDS = {int: "a whole number", float: "a number"}
 
 
@@ -62,8 +63,8 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         return word
 
     def days(self, var: str, default: int) -> int:
-        """A number of days that is not negative."""
+        """A number of days that is not negative, up to a hundred years."""
         number = int(self.int(var, default=default))
-        if number < 0:
-            raise ImproperlyConfigured(f"{var} must not be negative")
+        if not 0 <= number <= MOST_DAYS:
+            raise ImproperlyConfigured(f"{var} must be a number of days from 0 to {MOST_DAYS}")
         return number

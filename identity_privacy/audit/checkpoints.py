@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
 from identity_privacy.audit import offline
-from identity_privacy.audit.errors import LogAltered
+from identity_privacy.audit.errors import LogAltered, LogRenamed
 from identity_privacy.audit.models import Checkpoint, Cosignature
 from identity_privacy.crypto.signing import PublicKey, public_keys
 from identity_privacy.crypto.terms import SigningUse
@@ -60,6 +60,20 @@ def latest_checkpoint(epoch: int | None = None) -> Checkpoint | None:
     return known.order_by("-epoch", "-size").first()
 
 
+def refuse_unless_named() -> None:
+    """That the log goes by the name that its newest checkpoint was signed under. Raises: LogRenamed.
+
+    What goes on under another name nobody takes for this log, and it could never be verified again.
+    """
+    newest = latest_checkpoint()
+    signed_as = newest.note.partition("\n")[0] if newest else ""
+    if newest is None or epoch_named(signed_as) is not None:
+        return
+    with contextlib.suppress(LogAltered):  # one that we have not signed under that name: verifying names it
+        _stated(newest, public_keys(), signed_as)
+        raise LogRenamed(f"the log was signed as {signed_as}, and AUDIT_LOG_ORIGIN is {settings.AUDIT_LOG_ORIGIN}")
+
+
 def latest_cosigned_checkpoint() -> Checkpoint | None:
     """The newest checkpoint that a witness has cosigned, if there is one."""
     place = Cosignature.objects.order_by("-epoch", "-size").values_list("epoch", "size").first()
@@ -84,9 +98,13 @@ def signed_by(checkpoint: Checkpoint) -> PublicKey:
 
 def stated(checkpoint: Checkpoint, by: Iterable[PublicKey]) -> tuple[int, bytes]:
     """Size and root in a checkpoint's note, once its signature by one of these keys is verified. Raises: LogAltered."""
+    return _stated(checkpoint, by, log_name(checkpoint.epoch))
+
+
+def _stated(checkpoint: Checkpoint, by: Iterable[PublicKey], origin: str) -> tuple[int, bytes]:
     keys = [base64.b64encode(key.public_key).decode() for key in by if key.use is SigningUse.CHECKPOINT]
     try:
-        read = offline.read_checkpoint(checkpoint.note, offline.Pinned(keys), origin=log_name(checkpoint.epoch))
+        read = offline.read_checkpoint(checkpoint.note, offline.Pinned(keys), origin=origin)
     except offline.Unverified as error:
         raise LogAltered(str(error)) from error
     return read.size, read.root

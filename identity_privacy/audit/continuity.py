@@ -14,8 +14,8 @@ from typing import Final
 from django.core.checks import CheckMessage, Error
 from django.db.models import Max, Q
 
-from identity_privacy.audit.checkpoints import latest_checkpoint, log_name
-from identity_privacy.audit.errors import LogBehind
+from identity_privacy.audit.checkpoints import latest_checkpoint, log_name, refuse_unless_named
+from identity_privacy.audit.errors import LogBehind, LogRenamed
 from identity_privacy.audit.models import Checkpoint, Entry, Sequenced
 from identity_privacy.crypto.models import KnownCheckpoint
 
@@ -86,11 +86,15 @@ def refuse_unless_continued() -> None:
 
 
 def check_continuity(*, databases: Iterable[str] | None = None, **_: object) -> list[CheckMessage]:
-    """E102: the log is behind; runs where both databases are checked, so not at `migrate`."""
+    """E102: the log is behind; E105: it has another name. Where both databases are checked, so not at `migrate`."""
     if not {"default", "keys"} <= set(databases or ()):
         return []
     try:
+        refuse_unless_named()
         refuse_unless_continued()
+    except LogRenamed as renamed:
+        hint = "Set AUDIT_LOG_ORIGIN to what it was, or the database to this log's. Nothing is served until then."
+        return [Error(f"the audit log has another name: {renamed}", hint=hint, id="identity_privacy.E105")]
     except LogBehind as behind:
         return [
             Error(

@@ -17,6 +17,13 @@ class LogBehind(IntegrityFailure):
     title = "The audit log ends before what was signed"
 
 
+class LogRenamed(IntegrityFailure):
+    """The log was signed under another name than `AUDIT_LOG_ORIGIN` says: set that back, or take the right database."""
+
+    code = "log-renamed"
+    title = "The audit log has another name"
+
+
 class NotYetSequenced(NotFound):
     """The entry has no index yet, so nothing can be proven about it; it has one within seconds."""
 

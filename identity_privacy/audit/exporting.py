@@ -132,6 +132,12 @@ def write_export(create: Open, selection: Selection, progress: Progress) -> list
     return parts
 
 
+def refuse_nothing(selection: Selection) -> None:
+    """Raises: NotFound, where there is no such epoch, or no checkpoint that a witness has cosigned."""
+    if Checkpoint.objects.exists() and not _planned(selection):
+        raise NotFound("there is nothing to export: no such epoch, or none that a witness has cosigned")
+
+
 def _planned(selection: Selection) -> list[Part]:
     older = _last_before(selection.since) if selection.since else None
     every = sorted(set(Checkpoint.objects.values_list("epoch", flat=True).distinct()), reverse=True)

@@ -236,6 +236,7 @@ def rows(parent: Object, name: str) -> list[Object]:
 URL_ALPHABET = str.maketrans("-_", "+/")
 NOTE = re.compile(r"([^\n]+)\n(0|[1-9][0-9]{0,18})\n([A-Za-z0-9+/]{43}=)(?:\n[^\n]+)*")
 EPOCH = re.compile(r"/epoch-([1-9][0-9]{0,8})\Z")
+FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 END_OF_9999 = 253_402_300_799
 
 
@@ -243,9 +244,12 @@ class Pinned:
     """What the reader trusts: keys, given as they are or as fingerprints; of a log also its name and its witnesses."""
 
     def __init__(self, keys: Sequence[str], *, origin: str = "", witnesses: Sequence[str] = ()) -> None:
-        self._fingerprints = {text.removeprefix("sha256:").lower() for text in keys if text.startswith("sha256:")}
-        plain = [text.translate(URL_ALPHABET) for text in keys if not text.startswith("sha256:")]
+        named = [(text, text.lower().removeprefix("sha256:")) for text in map(str.strip, keys)]
+        self._fingerprints = {rest for text, rest in named if text.lower() != rest}
+        plain = [text.translate(URL_ALPHABET) for text, rest in named if text.lower() == rest]
         self.keys = [decoded(text + "=" * (-len(text) % 4), "the key") for text in plain]
+        if any(len(key) != 32 for key in self.keys) or not all(map(FINGERPRINT.fullmatch, self._fingerprints)):
+            raise Unverified("a key is 32 bytes in base64, or sha256: and 64 hexadecimal digits: one was mistyped")
         self.origin, self.witnesses = origin, witnesses
         if not (self._fingerprints or self.keys):
             raise Unverified("give the key that you trust, by --log-key and --key; without one nothing can be verified")

@@ -24,7 +24,8 @@ where "signs" is "checkpoint". It should be
 
 {keys}
 
-Then run, in this folder, with that key or its fingerprint for KEY:
+Then run, in this folder, with that key or its fingerprint for KEY (of several,
+each for its own number):
 
 {commands}
 
@@ -49,6 +50,8 @@ log; that no other about the same does, only the whole log can show.
 def readme(parts: Sequence[Part], selection: Selection) -> str:
     """The file README.txt: what is here, and how to verify it with a key from somewhere else."""
     keys = dict.fromkeys(signed_by(part.checkpoint).public_key for part in parts)
+    # Each of them, where the key was changed between two epochs.
+    given = " ".join(["--log-key KEY"] if len(keys) == 1 else [f"--log-key KEY{at}" for at in range(1, len(keys) + 1)])
     commands = [command for part in parts for command in _commands(part, selection)]
     text = _TEXT.format(
         name=log_name(1),
@@ -56,7 +59,7 @@ def readme(parts: Sequence[Part], selection: Selection) -> str:
         url=settings.PUBLIC_URL,
         contents="\n".join(_content(part, selection) for part in parts),
         keys="\n".join(f"    {line}" for key in keys for line in _known_as(key)),
-        commands="\n".join(f"    python offline.py {command} --log-key KEY" for command in commands),
+        commands="\n".join(f"    python offline.py {command} {given}" for command in commands),
     )
     if selection.names_entries and selection.is_of_entries:
         text += _CHOSEN

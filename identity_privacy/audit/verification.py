@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from django.db.models import Max
 
 from identity_privacy.audit.alone import one_moment
-from identity_privacy.audit.checkpoints import stated
+from identity_privacy.audit.checkpoints import refuse_unless_named, stated
 from identity_privacy.audit.continuity import HANDED_OVER, kept_before, refuse_unless_continued
 from identity_privacy.audit.errors import LogAltered, LogBehind
 from identity_privacy.audit.models import Checkpoint, Cosignature, Sequenced, Tile
@@ -21,7 +21,7 @@ from identity_privacy.audit.pruning import with_pruned
 from identity_privacy.audit.sequencing import overlooked
 from identity_privacy.audit.stored_tree import StoredTree, as_bytes
 from identity_privacy.audit.walking import Stored, walk
-from identity_privacy.audit.witnesses import verify_cosignatures
+from identity_privacy.audit.witnesses import refuse_missing_cosignatures, verify_cosignatures
 from identity_privacy.crypto.errors import StrangeKey
 from identity_privacy.crypto.signing import PublicKey, public_keys, refuse_strange_keys
 from identity_privacy.crypto.terms import SigningUse
@@ -38,8 +38,9 @@ def verify_log(*, epoch: int | None = None, progress: Progress = lambda count: N
     """Check all entries, trees, checkpoints and cosignatures of one epoch or of all; says how many entries.
 
     Call it outside a transaction: there it sees the log as at one moment. Raises: LogAltered, naming the first bad
-    entry by index and epoch; NotFound, where there is no such epoch; RootKeyUnavailable.
+    entry by index and epoch; NotFound, where there is no such epoch; LogRenamed; RootKeyUnavailable.
     """
+    refuse_unless_named()
     _refuse_strange_keys()
     keys = public_keys()
     with one_moment():
@@ -54,7 +55,7 @@ def verify_log(*, epoch: int | None = None, progress: Progress = lambda count: N
     try:
         refuse_unless_continued()  # read after that moment: what somebody holds now may be newer than it
     except LogBehind as behind:
-        raise LogAltered(str(behind)) from behind
+        raise LogAltered(f"{behind}: see docs/howto/restore.md") from behind
     return sum(sizes[each] for each in asked)
 
 
@@ -105,6 +106,7 @@ def _verify_epoch(epoch: int, sizes: Mapping[int, int], keys: Sequence[PublicKey
     if not is_all_there:
         raise LogAltered(f"the tree of epoch {epoch} holds more than its {size} entries")
     verify_cosignatures(epoch)
+    refuse_missing_cosignatures(epoch)
     if epoch > 1:
         _check_hand_over(epoch)
 

@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
+from identity_privacy.audit.checkpoints import log_name
 from identity_privacy.audit.continuity import text_of
 from identity_privacy.audit.cosignature import LONGEST_NAME, TIME_BYTES, VerifierKey, parsed_note, verifier_key
 from identity_privacy.audit.errors import LogAltered
-from identity_privacy.audit.models import Checkpoint, Cosignature
+from identity_privacy.audit.models import Checkpoint, Cosignature, Entry
 from identity_privacy.audit.offline import Unverified
 
+COSIGNED: Final = "checkpoint.cosigned"
 _PAGE: Final = 100
 
 
@@ -36,6 +39,20 @@ def verify_cosignatures(epoch: int) -> None:
             if not _is_right(one, text_of(str(notes.get(one.size))), trusted):
                 of = f"the checkpoint of {one.size} entries of epoch {epoch}"
                 raise LogAltered(f"the cosignature of {one.witness} on {of} was changed")
+
+
+def refuse_missing_cosignatures(epoch: int) -> None:
+    """That each cosignature of an epoch which the log says was taken is stored. Raises: LogAltered."""
+    told, last = Entry.objects.filter(action=COSIGNED, target_id=log_name(epoch)).order_by("id"), UUID(int=0)
+    while page := list(told.filter(id__gt=last)[:_PAGE]):
+        last = page[-1].id
+        taken = [(entry.details.get("entries"), entry.actor_id) for entry in page]
+        sizes = {size for size, _ in taken if isinstance(size, int)}
+        stored = set(Cosignature.objects.filter(epoch=epoch, size__in=sizes).values_list("size", "witness"))
+        for size, witness in taken:
+            if (size, witness) not in stored:
+                of = f"the checkpoint of {size} entries of epoch {epoch}"
+                raise LogAltered(f"the cosignature of {witness} on {of} is missing")
 
 
 def check_witnesses(*, app_configs: Sequence[AppConfig] | None = None, **_: object) -> list[CheckMessage]:

@@ -89,6 +89,8 @@ def refuse_strange_keys(use: SigningUse) -> None:
 def rotate_signing_key(use: SigningUse, *, overlap: timedelta) -> tuple[PublicKey, PublicKey]:
     """Make a new current key of this use; the one until now stays valid for `overlap`. Returns the old and the new.
 
+    Those before it, too, stay valid no longer than that.
+
     Raises: RotationRuns, where another rotation of it ended at the same moment.
     """
     _current(use)  # there is one now
@@ -103,6 +105,8 @@ def rotate_signing_key(use: SigningUse, *, overlap: timedelta) -> tuple[PublicKe
         # Not what is wrapped: a rotation of the root key may have changed that meanwhile.
         old.save(update_fields=["valid_until"])
         new.save(force_insert=True)
+        # So that a rotation without overlap stops whichever key is in wrong hands.
+        SigningKey.objects.filter(use=use, valid_until__gt=old.valid_until).update(valid_until=old.valid_until)
     return _public(old), _public(new)
 
 

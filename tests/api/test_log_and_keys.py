@@ -89,3 +89,12 @@ def test_a_published_key_verifies_what_we_sign(anybody: Client, stage: Cast) -> 
 def test_a_published_key_holds_no_private_half(anybody: Client, stage: Cast) -> None:
     sign(SigningUse.CHECKPOINT, b"message")
     assert all("d" not in key for key in anybody.get(KEYS).json()["keys"])
+
+
+@pytest.mark.parametrize("path", ["checkpoint/?cosignd=true", "consistency/?old=1&newer=2", "entries/?subjct=1"])
+def test_a_parameter_with_a_slip_in_its_name_is_not_passed_over(browser: Client, stage: Cast, path: str) -> None:
+    answer = browser.get(f"/api/v1/audit/{path}")
+    assert answer.status_code == 400
+    (error,) = answer.json()["errors"]
+    assert f"{error['field']}=" in path
+    assert error["detail"].startswith("there is no such parameter; there is: ")

@@ -76,6 +76,14 @@ def test_without_an_overlap_the_old_key_stops_at_once() -> None:
     assert (verifies(checkpoint, old), verifies(checkpoint, new)) == (False, True)
 
 
+def test_without_an_overlap_every_key_before_stops_at_once() -> None:
+    grow()
+    oldest, _ = services.rotate_checkpoint_key(actor=SERVICE)
+    old, new = services.rotate_checkpoint_key(actor=SERVICE, overlap=timedelta(0))
+    checkpoint = grow()
+    assert [verifies(checkpoint, key) for key in (oldest, old, new)] == [False, False, True]
+
+
 def test_other_keys_are_left_alone() -> None:
     certificates = current_public_key(SigningUse.CERTIFICATE)
     services.rotate_checkpoint_key(actor=SERVICE)

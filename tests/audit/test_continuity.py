@@ -3,20 +3,22 @@
 from base64 import b64encode
 from collections.abc import Callable
 from itertools import permutations
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
 from django.core.checks import run_checks
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import OperationalError
+from pytest_django import Settings
 
 from identity_privacy import guard
 from identity_privacy.actors import Actor
 from identity_privacy.audit import offline, services
 from identity_privacy.audit.checkpoints import epoch_named, latest_checkpoint, log_name
-from identity_privacy.audit.continuity import CONTINUITY, SERVICE, hand_overs, keep, not_continued
-from identity_privacy.audit.errors import LogBehind
+from identity_privacy.audit.continuity import CONTINUITY, SERVICE, check_continuity, hand_overs, keep, not_continued
+from identity_privacy.audit.errors import LogBehind, LogRenamed
 from identity_privacy.audit.models import Checkpoint, Sequenced
 from identity_privacy.audit.proofs import prove_inclusion
 from identity_privacy.audit.verification import verify_log
@@ -269,3 +271,22 @@ def test_nothing_is_served_before_the_log_was_seen(guarded: guard.Guard, monkeyp
     with monkeypatch.context() as patched:
         patched.setattr(guard, "not_continued", is_down)
         assert Answer(guarded).body == b"served", "what was seen to be right stays so while the database is away"
+
+
+# --- Its name -----------------------------------------------------------------------------------------
+
+
+def test_nothing_is_done_under_another_name_than_the_log_was_signed_as(settings: Settings, tmp_path: Path) -> None:
+    grow(3)
+    settings.AUDIT_LOG_ORIGIN = "another.example/log"
+    said = "the log was signed as identity-privacy.example/log, and AUDIT_LOG_ORIGIN is another.example/log"
+    for arguments in (["verify"], ["sequence"], ["export", str(tmp_path / "export")]):
+        with pytest.raises(CommandError, match=said):
+            call_command("audit", *arguments)
+    with pytest.raises(LogRenamed):
+        services.hand_over(actor=Actor.service("restore"))
+    (finding,) = check_continuity(databases=["default", "keys"])
+    assert finding.id == "identity_privacy.E105"
+    assert Checkpoint.objects.count() == 1
+    settings.AUDIT_LOG_ORIGIN = "identity-privacy.example/log"
+    assert verify_log() == 3

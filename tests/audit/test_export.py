@@ -166,6 +166,44 @@ def test_whoever_is_not_in_the_log_is_said_to_be_so_and_nothing_is_written(tmp_p
         export(tmp_path / "export", "--controller", "nobody")
 
 
+def test_an_export_goes_into_a_folder_of_its_own_and_takes_nothing_from_another(
+    tmp_path: Path, lindwerk: Controller
+) -> None:
+    enter(lindwerk)
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(CommandError, match="is not empty: what is written there would lie among what is there"):
+        export(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed" / ".log.jsonl.partial").write_text("of one that was killed")
+    export(tmp_path / "killed")
+    assert verified("log", tmp_path / "killed" / "log.jsonl", tmp_path / "killed" / "checkpoint")
+
+
+def test_what_cannot_be_exported_is_said_and_is_not_in_the_log_as_done(tmp_path: Path, lindwerk: Controller) -> None:
+    enter(lindwerk)
+    (tmp_path / "file").write_text("")
+    for folder, options, words in (
+        (tmp_path / "a", ["--epoch", "77"], "there is nothing to export: no such epoch"),
+        (tmp_path / "a", ["--cosigned"], "or none that a witness has cosigned"),
+        (tmp_path / "a", ["--controller", ""], "there is no controller"),
+        (tmp_path / "a", ["--epoch", "99999999999999999999"], "the number of an epoch, from 1, not"),
+        (tmp_path / "a", ["--epoch", "-3"], "the number of an epoch, from 1, not '-3'"),
+        (tmp_path / "a", ["--since", "2026-13-01"], "a date as 2027-01-01, not '2026-13-01'"),
+        (tmp_path / "a", ["--since", "0001-01-01"], "a date since 1970-01-01"),
+        (tmp_path / "file", [], "cannot be written: File exists"),
+        (tmp_path / "file" / "below", [], "cannot be written: Not a directory"),
+        (tmp_path / ("a" * 300), [], "cannot be written: File name too long"),
+        (Path("/proc/nope"), [], "cannot be written: No such file"),
+    ):
+        with pytest.raises(CommandError, match=words):
+            export(folder, *options)
+    with pytest.raises(CommandError, match="name a folder"):
+        call_command("audit", "export", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert not Entry.objects.filter(action="log.exported").exists()
+
+
 def test_who_exported_what_stands_in_the_log_and_in_the_export_itself(tmp_path: Path, lindwerk: Controller) -> None:
     enter(lindwerk)
     export(tmp_path)

@@ -1,7 +1,8 @@
 """The stand-alone verifier takes what was signed, says what is wrong with anything else, and never stumbles."""
 
+import hashlib
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
@@ -353,6 +354,18 @@ def test_a_hand_over_that_does_not_say_what_is_missing_is_none(left_out: str) ->
     lines = [canonical({"action": "log.handed_over", "details": details, "target": target}), *LINES]
     note = OURS.note_of(lines, origin=f"{ORIGIN}/epoch-2")
     assert checked(lines, note, previous=older) == f"FAILED  {left_out} is missing or no list"
+
+
+@pytest.mark.parametrize("key", ["abc", "", "AAAA", "sha256:zz", "sha256:", "SHA256:0011", OURS.key[:-4]])
+def test_a_mistyped_key_is_said_to_be_one(key: str) -> None:
+    with pytest.raises(offline.Unverified, match=r"one was mistyped|not base64"):
+        Pinned([key])
+
+
+def test_a_key_is_known_by_its_fingerprint_however_that_is_written() -> None:
+    digest = hashlib.sha256(b64decode(OURS.key)).hexdigest()
+    for written in (f"sha256:{digest}", f"SHA256:{digest.upper()}", f" sha256:{digest}\n"):
+        assert Pinned([written]).trust(b64decode(OURS.key))
 
 
 def test_another_log_does_not_go_on_from_it() -> None:

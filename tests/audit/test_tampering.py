@@ -281,6 +281,18 @@ def changed_text(value: str, bit: int) -> str:
 
 
 @pytest.mark.usefixtures("log")
+def test_a_cosignature_that_the_log_says_was_taken_and_is_not_there_is_found() -> None:
+    stored = Cosignature.objects.earliest("size")
+
+    def take_out() -> None:
+        with triggers_lifted("default"):
+            Cosignature.objects.filter(pk=stored.pk).delete()
+
+    of = f"the checkpoint of {stored.size} entries of epoch 1"
+    assert found(take_out) == f"the cosignature of {stored.witness} on {of} is missing"
+
+
+@pytest.mark.usefixtures("log")
 def test_history_that_is_signed_anew_by_a_key_that_was_put_into_the_keys_database_is_found() -> None:
     forger = Ed25519PrivateKey.generate()
     put_there = SigningKey.objects.create(

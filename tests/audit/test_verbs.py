@@ -4,6 +4,7 @@ Verbs are the public functions of the services modules; of a package, those that
 """
 
 import logging
+import pkgutil
 from collections.abc import Collection
 from uuid import UUID
 
@@ -12,11 +13,15 @@ from celery.signals import before_task_publish
 from django.db import transaction
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
+import consent
+import dsar
+import identity_privacy
+import profiles
 from dsar.demo.search import encoded
 from identity_privacy.audit.models import Entry
 from tests import cast as stage
 from tests.audit.examples import of_consent_and_profiles, of_requests, of_the_kernel
-from tests.audit.verbs import EXAMPLES, Act, Entered, Verb, verbs
+from tests.audit.verbs import EXAMPLES, SERVICES, Act, Entered, Verb, verbs
 from tests.audit.witnessed import WITNESS
 from tests.cast import ALICE_EMAIL, BOB_EMAIL, CHARLIE_EMAIL
 
@@ -44,6 +49,17 @@ VALUES = (
     "shop-alice",
 )
 FORMS = [found for value in VALUES for found in encoded(value)]
+
+
+def test_no_services_are_left_out() -> None:
+    packages = (identity_privacy, profiles, consent, dsar)
+    found = {
+        module.name
+        for package in packages
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        if module.name.endswith(".services")
+    }
+    assert found == set(SERVICES)
 
 
 class Undone(Exception):

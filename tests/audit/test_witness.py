@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
@@ -17,7 +18,7 @@ from identity_privacy.audit import offline, services
 from identity_privacy.audit.canonical import canonical_json
 from identity_privacy.audit.continuity import refuse_unless_continued
 from identity_privacy.audit.cosignature import parsed_note
-from identity_privacy.audit.errors import LogAltered, LogBehind
+from identity_privacy.audit.errors import LogBehind, LogRenamed
 from identity_privacy.audit.models import Cosignature
 from identity_privacy.audit.note import signed_checkpoint
 from identity_privacy.audit.witness import (
@@ -169,7 +170,7 @@ def test_a_log_under_another_name_is_refused(ask: Ask, tmp_path: Path, settings:
     grow(2)
     witness(ask, tmp_path).look()
     settings.AUDIT_LOG_ORIGIN = "another.example/log"
-    with pytest.raises(LogAltered):
+    with pytest.raises(LogRenamed):
         grow(1)  # it does not go on under another name
     restore(0)
     grow(2)
@@ -434,3 +435,10 @@ def test_a_log_key_must_be_whole() -> None:
 def test_a_log_that_nobody_runs_gives_no_answer() -> None:
     with pytest.raises(LogUnavailable, match="no_connection"):
         over_http("http://127.0.0.1:9")("checkpoint/", None)
+
+
+@pytest.mark.parametrize("interval", ["-1", "0", "0.5", "nan", "inf", "1e12", "soon"])
+def test_an_interval_that_is_none_is_refused(interval: str, tmp_path: Path) -> None:
+    given = ["--key-file", "key", "--state", "state", "--log-key", "key", "--interval", interval]
+    with pytest.raises(CommandError, match="a number of seconds from 1 to 604800"):
+        call_command("audit", "witness", "https://privacy.example", *given)

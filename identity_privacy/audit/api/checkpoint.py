@@ -1,6 +1,7 @@
 """The newest checkpoint, for witnesses and for whoever checks a certificate."""
 
-from django.http import Http404
+from datetime import UTC
+
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -10,6 +11,8 @@ from rest_framework.views import APIView
 
 from identity_privacy.audit.checkpoints import cosigned_note, latest_checkpoint, latest_cosigned_checkpoint
 from identity_privacy.audit.models import Checkpoint
+from identity_privacy.errors import NotFound
+from identity_privacy.parsing import refuse_unknown
 
 
 class CheckpointInput(serializers.Serializer[Checkpoint]):
@@ -23,6 +26,7 @@ class CheckpointInput(serializers.Serializer[Checkpoint]):
 class CheckpointOutput(serializers.ModelSerializer[Checkpoint]):
     """A signed statement of the log's size and root hash."""
 
+    at = serializers.DateTimeField(default_timezone=UTC)
     note = serializers.SerializerMethodField(
         help_text="The signed note (C2SP tlog-checkpoint); the lines of witnesses follow ours (tlog-cosignature)"
     )
@@ -46,8 +50,9 @@ class CheckpointView(APIView):
     def get(self, request: Request) -> Response:
         """The newest checkpoint as a signed note, with what witnesses have signed on it."""
         asked = CheckpointInput(data=request.query_params)
+        refuse_unknown(request.query_params, asked.fields)
         asked.is_valid(raise_exception=True)
         checkpoint = latest_cosigned_checkpoint() if asked.validated_data["cosigned"] else latest_checkpoint()
         if checkpoint is None:
-            raise Http404
+            raise NotFound("there is none yet that a witness has cosigned, or none at all")
         return Response(CheckpointOutput(checkpoint).data)

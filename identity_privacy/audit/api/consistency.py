@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.proofs import ConsistencyProof, prove_consistency
 from identity_privacy.errors import Invalid
+from identity_privacy.parsing import refuse_unknown
 
 
 class ConsistencyInput(serializers.Serializer[ConsistencyProof]):
@@ -38,6 +39,7 @@ class ConsistencyView(APIView):
     def get(self, request: Request) -> Response:
         """Prove that the log of `old` entries is the beginning of that of `new`."""
         asked = ConsistencyInput(data=request.query_params)
+        refuse_unknown(request.query_params, asked.fields)
         asked.is_valid(raise_exception=True)
         checkpoint = latest_checkpoint()
         if checkpoint is None:

@@ -1,6 +1,5 @@
 """From where the log goes on, for witnesses that followed it under its name before."""
 
-from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -11,6 +10,7 @@ from rest_framework.views import APIView
 from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.models import Sequenced
 from identity_privacy.audit.proofs import InclusionProof, prove_inclusion
+from identity_privacy.errors import NotFound
 
 
 class HandOverOutput(serializers.Serializer[InclusionProof]):
@@ -35,6 +35,6 @@ class HandOverView(APIView):
         """Prove from where the log goes on under its newest name; 404 while it has its first."""
         checkpoint = latest_checkpoint()
         if checkpoint is None or checkpoint.epoch == 1:
-            raise Http404
+            raise NotFound("the log goes by its first name: it was not handed over")
         first = Sequenced.objects.get(epoch=checkpoint.epoch, index=0)
         return Response(HandOverOutput(prove_inclusion(first.entry_id, checkpoint)).data)

@@ -1,6 +1,6 @@
 """`manage.py audit prune`."""
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from datetime import date
 
 from django.core.management.base import CommandError, OutputWrapper
@@ -8,6 +8,7 @@ from django.core.management.base import CommandError, OutputWrapper
 from identity_privacy.actors import Actor
 from identity_privacy.audit import services
 from identity_privacy.audit.errors import LogAltered
+from identity_privacy.audit.management.arguments import day
 from identity_privacy.audit.pruning import Pruning, Run, plan_pruning
 from identity_privacy.audit.removing import refuse_unless_owner
 from identity_privacy.confirming import confirm
@@ -18,7 +19,7 @@ from identity_privacy.errors import NotPermitted, ServiceError
 def add_arguments(parser: ArgumentParser) -> None:
     """Up to when, and whether to ask."""
     parser.add_argument(
-        "--before", type=_day, required=True, metavar="DATE", help="whole quarters that end by then go: 2027-01-01"
+        "--before", type=day, required=True, metavar="DATE", help="whole quarters that end by then go: 2027-01-01"
     )
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
@@ -54,10 +55,3 @@ def _sentence(planned: Pruning, asked: date) -> str:
         ends[run.epoch] = ends.get(run.epoch, run)._replace(end=run.end)
     places = ", ".join(map(str, ends.values()))
     return f"{planned.count:,} entries before {planned.before}{whole} are taken out for good: {places}{kept}"
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError("a date as 2027-01-01") from None

@@ -23,6 +23,8 @@ from identity_privacy.audit.witness import (
 VERBS: Final = ("witness", "witness-key")
 # The exit status of a log that is not as it was, and of one of which nothing can be told.
 REFUSED, UNKNOWN = 1, 2
+# Between two rounds: a week.
+_LONGEST: Final = 604_800
 
 
 def add_arguments(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -36,7 +38,7 @@ def add_arguments(commands: "_SubParsersAction[ArgumentParser]") -> None:
     )
     witness.add_argument("--origin", default="", help="the log's name (default: that of the first checkpoint)")
     witness.add_argument(
-        "--interval", type=float, help="go on, with so many seconds between rounds (default: one round)"
+        "--interval", type=_seconds, help="go on, with so many seconds between rounds (default: one round)"
     )
     key = commands.add_parser("witness-key", help="Make a witness's key and print its public half")
     key.add_argument("file", type=Path, help="where to put it; it must not be there yet")
@@ -88,7 +90,10 @@ def _round(witness: Witness) -> str:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < float("inf"):
-        raise ArgumentTypeError("a number of seconds above 0")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= _LONGEST:
+        raise ArgumentTypeError(f"a number of seconds from 1 to {_LONGEST}")
     return seconds

@@ -9,7 +9,7 @@ from django.db import transaction
 from identity_privacy import clock
 from identity_privacy.actors import Actor
 from identity_privacy.audit import tiles
-from identity_privacy.audit.checkpoints import latest_checkpoint, log_name, stated
+from identity_privacy.audit.checkpoints import latest_checkpoint, log_name, refuse_unless_named, stated
 from identity_privacy.audit.continuity import (
     HANDED_OVER,
     SERVICE,
@@ -34,8 +34,9 @@ def sequence() -> int:
     """Give every entry without one its index, extend the tree and sign a checkpoint; says how many entries it took.
 
     Right with several running at once, which take turns. Call it outside a transaction.
-    Raises: LogBehind; LogAltered, where what it would go on from is not what was signed.
+    Raises: LogBehind; LogRenamed; LogAltered, where what it would go on from is not what was signed.
     """
+    refuse_unless_named()
     refuse_unless_continued()
     total = 0
     while taken := _sequence_batch():
@@ -84,8 +85,10 @@ def _extend(epoch: int, size: int, hashes: Sequence[bytes]) -> Checkpoint:
 def hand_over(*, actor: Actor) -> Checkpoint:
     """Open the log's next epoch, where the log is behind a checkpoint that somebody holds, and say what is missing.
 
-    Its first entry holds those checkpoints. Call it outside a transaction. Raises: Refused, where the log goes on.
+    Its first entry holds those checkpoints. Call it outside a transaction.
+    Raises: Refused, where the log goes on; LogRenamed.
     """
+    refuse_unless_named()
     checkpoint = _open_epoch(actor)
     keep(SERVICE, checkpoint)
     return checkpoint

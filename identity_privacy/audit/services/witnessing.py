@@ -15,7 +15,7 @@ from identity_privacy.audit.errors import CheckpointHandedOver, CheckpointNotHel
 from identity_privacy.audit.models import Checkpoint, Cosignature
 from identity_privacy.audit.offline import Unverified
 from identity_privacy.audit.services.entering import record
-from identity_privacy.audit.witnesses import trusted_witnesses
+from identity_privacy.audit.witnesses import COSIGNED, trusted_witnesses
 from identity_privacy.crypto.signing import public_keys
 from identity_privacy.crypto.terms import SigningUse
 from identity_privacy.errors import Invalid
@@ -87,7 +87,7 @@ def _stored(cosignature: Cosignature) -> Cosignature:
         defaults={"at": cosignature.at, "line": cosignature.line},
     )
     if is_new:
-        _enter("checkpoint.cosigned", stored)
+        _enter(COSIGNED, stored)
     return stored
 
 

@@ -13,8 +13,9 @@ from tqdm import tqdm
 from identity_privacy.actors import Actor
 from identity_privacy.audit import services
 from identity_privacy.audit.continuity import WHAT_TO_DO
-from identity_privacy.audit.errors import LogAltered, LogBehind
+from identity_privacy.audit.errors import LogAltered, LogBehind, LogRenamed
 from identity_privacy.audit.management import commitment, export, prune, witness
+from identity_privacy.audit.management.arguments import epoch
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.partitions import make_partitions
 from identity_privacy.audit.pruning import statements
@@ -35,7 +36,7 @@ class Command(BaseCommand):
         commands.add_parser("sequence", help="Give new entries their index and sign a checkpoint")
         commands.add_parser("partitions", help="Make the log's partitions ahead; as the role that owns its tables")
         verify = commands.add_parser("verify", help="Check every entry, the tree and every checkpoint")
-        verify.add_argument("--epoch", type=int, metavar="N", help="one epoch of the log (default: all)")
+        verify.add_argument("--epoch", type=epoch, metavar="N", help="one epoch of the log (default: all)")
         prune.add_arguments(
             commands.add_parser("prune", help="Take old entries out for good; as the role that owns the log's tables")
         )
@@ -61,7 +62,7 @@ class Command(BaseCommand):
         elif verb == "rotate-key":
             self._rotate_key(options["overlap_days"])
         elif verb == "sequence":
-            self.stdout.write(f"{self._sequenced()} entries were given their place")
+            self.stdout.write(f"{_entries(self._sequenced())} found their place")
         elif verb == "partitions":
             made = make_partitions(Entry._meta.db_table, connection)
             self.stdout.write(f"made: {', '.join(map(str, made)) or 'none, they are all there'}")
@@ -72,21 +73,21 @@ class Command(BaseCommand):
         elif folder is not None:
             export.run(folder, options, self.stdout)
 
-    def _verify(self, epoch: object) -> None:
+    def _verify(self, only: object) -> None:
         try:
-            total = sum(size for each, size in epoch_sizes().items() if epoch in (None, each))
+            total = sum(size for each, size in epoch_sizes().items() if only in (None, each))
             with tqdm(total=total, unit=" entries", disable=None) as bar:  # None: only on a terminal
-                size = verify_log(epoch=epoch if isinstance(epoch, int) else None, progress=bar.update)
+                size = verify_log(epoch=only if isinstance(only, int) else None, progress=bar.update)
         except LogAltered as error:
             raise CommandError(f"the log was changed: {error}") from None
-        except (NotFound, RootKeyUnavailable) as error:
+        except (LogRenamed, NotFound, RootKeyUnavailable) as error:
             raise CommandError(str(error)) from None
         pruned = statements()
         more = f"; {sum(one.count for one in pruned)} of them were pruned, and their hashes are right" if pruned else ""
-        self.stdout.write(f"{size} entries: nothing was changed, added, removed or moved{more}")
+        self.stdout.write(f"{_entries(size)}: nothing was changed, added, removed or moved{more}")
         for one in pruned:
             self.stdout.write(
-                f"pruned on {one.entry.at:%Y-%m-%d}: {one.count} entries from before {one.before}, "
+                f"pruned on {one.entry.at:%Y-%m-%d}: {_entries(one.count)} from before {one.before}, "
                 f"when {one.keep_days} days were kept"
             )
 
@@ -95,6 +96,8 @@ class Command(BaseCommand):
             return services.sequence()
         except LogBehind as behind:
             raise CommandError(f"{behind}. {WHAT_TO_DO}") from None
+        except LogRenamed as renamed:
+            raise CommandError(str(renamed)) from None
         except LogAltered as error:
             raise CommandError(f"the log was changed: {error}. `manage.py audit verify` looks where") from None
 
@@ -110,6 +113,10 @@ class Command(BaseCommand):
         if overlap and old.valid_until:
             self.stdout.write(f"and until {old.valid_until:%d %B %Y, %H:%M} UTC by {keys[1]}, too: until then give the")
             self.stdout.write("new key to everybody who has the old one, auditors and witnesses")
+
+
+def _entries(count: int) -> str:
+    return f"{count} {'entry' if count == 1 else 'entries'}"
 
 
 def _days(text: str) -> timedelta:
