@@ -153,13 +153,13 @@ def _wait_for_certificates(screen: Screen, ids: Sequence[UUID], alive: Callable[
 def _hand_out(screen: Screen, requests: Sequence[SubjectRequest], password: str) -> None:
     """What leaves the service: certificates, the log, the published keys; and the sign-ins of `make run`."""
     folder = folder_of("handed-out")
+    call_command("audit", "export", folder, verbosity=0, stdout=io.StringIO())  # first: it takes an empty folder alone
     for request in requests:
         with reading_of(request, "hand out the certificate"):
             for name, document in (("certificate", request.certificate), ("supplement", request.supplement)):
                 if document is not None:
                     path = folder / f"{request.get_kind_display().split()[0].lower()}-{name}-{request.reference}.json"
                     path.write_text(json.dumps(document, indent=1, ensure_ascii=False))
-    call_command("audit", "export", folder, verbosity=0, stdout=io.StringIO())
     certificate_key, log_key = _pinned_keys()
     (folder / "pinned-keys.txt").write_text(f"--key {certificate_key}\n--log-key {log_key}\n")
     remember(staff=stage.STAFF, password=password, clock_offset_seconds=settings.CLOCK_OFFSET_SECONDS)

@@ -131,7 +131,7 @@ def test_the_service_does_its_work_as_the_applications_role(app: Roles, settings
     services.sequence()
     assert verify_log() == Sequenced.objects.count() > 40
     services.check_log(actor=Actor.service("test"))
-    call_command("audit", "export", tmp_path, stdout=io.StringIO())
+    call_command("audit", "export", tmp_path / "export", stdout=io.StringIO())
     assert check_tables_owner(databases=["keys"]) == []
 
 
