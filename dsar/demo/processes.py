@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from django.conf import settings
 
@@ -17,6 +17,8 @@ from dsar.demo import guard
 from dsar.demo.environment import LOGS
 
 MANAGE = str(settings.BASE_DIR / "manage.py")
+# The exit status of a program that SIGTERM ended.
+ENDED: Final = 128 + signal.SIGTERM
 
 
 def is_free(port: int) -> bool:
@@ -49,6 +51,7 @@ class Processes:
         self._environment = {**os.environ, **extra}
         self._mailbox = mailbox
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._is_told_to_end = False
 
     def __enter__(self) -> Self:
         self._guard = subprocess.Popen(  # our own script
@@ -57,7 +60,7 @@ class Processes:
         self._told = self._guard.stdin.fileno() if self._guard.stdin else -1
         self._tell(f"rm {self._mailbox}")
         # Ctrl-C raises by itself; a polite kill must end the children too.
-        self._previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        self._previous = signal.signal(signal.SIGTERM, self._end)
         return self
 
     def __exit__(
@@ -67,6 +70,10 @@ class Processes:
             self.stop(name)
         self._guard.communicate()
         signal.signal(signal.SIGTERM, self._previous)
+
+    def _end(self, *_: object) -> None:
+        self._is_told_to_end = True
+        sys.exit(ENDED)
 
     def start(self, name: str, *command: str, **extra: str) -> None:
         """Start one process; its output goes to a log of its name."""
@@ -107,6 +114,8 @@ class Processes:
 
     def dead(self) -> str | None:
         """The name of a process that ended by itself, if one did."""
+        if self._is_told_to_end:  # at a moment in which Python lets no exception out
+            sys.exit(ENDED)
         return next((name for name, process in self._running.items() if process.poll() is not None), None)
 
     def start_web(self, port: int, **extra: str) -> None:
