@@ -85,7 +85,8 @@ def test_a_log_is_witnessed_until_it_goes_back_and_again_once_it_is_handed_over(
 
     services.hand_over(actor=SERVICE)
     again = machine.run(*machine.watching())
-    assert (again.returncode, again.stdout) == (0, f"{ORIGIN}/epoch-2: {newest().size} entries, cosigned\n")
+    said = f"{ORIGIN}/epoch-2: {newest().size} entries, handed over from {size} entries of {ORIGIN}, cosigned\n"
+    assert (again.returncode, again.stdout) == (0, said)
     refuse_unless_continued()
 
 

@@ -23,8 +23,8 @@ from identity_privacy.audit.witness import (
 VERBS: Final = ("witness", "witness-key")
 # The exit status of a log that is not as it was, and of one of which nothing can be told.
 REFUSED, UNKNOWN = 1, 2
-# Between two rounds: a week.
-_LONGEST: Final = 604_800
+# Between two rounds, in seconds: ten a second, one a week.
+_SHORTEST, _LONGEST = 0.1, 604_800
 
 
 def add_arguments(commands: "_SubParsersAction[ArgumentParser]") -> None:
@@ -94,6 +94,6 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 1 <= seconds <= _LONGEST:
-        raise ArgumentTypeError(f"a number of seconds from 1 to {_LONGEST}")
+    if not _SHORTEST <= seconds <= _LONGEST:
+        raise ArgumentTypeError(f"a number of seconds from {_SHORTEST} to {_LONGEST}")
     return seconds
