@@ -440,5 +440,5 @@ def test_a_log_that_nobody_runs_gives_no_answer() -> None:
 @pytest.mark.parametrize("interval", ["-1", "0", "0.05", "nan", "inf", "1e12", "soon"])
 def test_an_interval_that_is_none_is_refused(interval: str, tmp_path: Path) -> None:
     given = ["--key-file", "key", "--state", "state", "--log-key", "key", "--interval", interval]
-    with pytest.raises(CommandError, match="a number of seconds from 0.1 to 604800"):
+    with pytest.raises(CommandError, match=r"a number of seconds from 0\.1 to 604800"):
         call_command("audit", "witness", "https://privacy.example", *given)
