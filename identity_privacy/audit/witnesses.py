@@ -1,6 +1,7 @@
 """The witnesses whose cosignatures this service takes: `AUDIT_WITNESSES`."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
@@ -42,17 +43,24 @@ def verify_cosignatures(epoch: int) -> None:
 
 
 def refuse_missing_cosignatures(epoch: int) -> None:
-    """That each cosignature of an epoch which the log says was taken is stored. Raises: LogAltered."""
+    """That each cosignature of an epoch which the log says was taken is stored, as it was. Raises: LogAltered."""
     told, last = Entry.objects.filter(action=COSIGNED, target_id=log_name(epoch)).order_by("id"), UUID(int=0)
     while page := list(told.filter(id__gt=last)[:_PAGE]):
         last = page[-1].id
-        taken = [(entry.details.get("entries"), entry.actor_id) for entry in page]
-        sizes = {size for size, _ in taken if isinstance(size, int)}
-        stored = set(Cosignature.objects.filter(epoch=epoch, size__in=sizes).values_list("size", "witness"))
-        for size, witness in taken:
-            if (size, witness) not in stored:
+        taken = [(entry.details.get("entries"), entry.actor_id, entry.details.get("sha256")) for entry in page]
+        sizes = {size for size, *_ in taken if isinstance(size, int)}
+        rows = Cosignature.objects.filter(epoch=epoch, size__in=sizes).values_list("size", "witness", "line")
+        stored = {(size, witness): line_hash(line) for size, witness, line in rows}
+        for size, witness, was in taken:
+            if stored.get((size, witness)) != was:
+                finding = "was changed" if (size, witness) in stored else "is missing"
                 of = f"the checkpoint of {size} entries of epoch {epoch}"
-                raise LogAltered(f"the cosignature of {witness} on {of} is missing")
+                raise LogAltered(f"the cosignature of {witness} on {of} {finding}")
+
+
+def line_hash(line: str) -> str:
+    """By what the log knows a cosignature, whichever keys are trusted later: SHA-256 of its line."""
+    return sha256(line.encode(errors="surrogatepass")).hexdigest()
 
 
 def check_witnesses(*, app_configs: Sequence[AppConfig] | None = None, **_: object) -> list[CheckMessage]:

@@ -28,6 +28,7 @@ from identity_privacy.audit.errors import CheckpointHandedOver, CheckpointNotHel
 from identity_privacy.audit.models import Cosignature, Entry
 from identity_privacy.audit.note import checkpoint_text, signed_checkpoint
 from identity_privacy.audit.offline import Unverified
+from identity_privacy.audit.witnesses import line_hash
 from identity_privacy.crypto.models import KnownCheckpoint
 from identity_privacy.errors import Invalid
 from tests.audit.witnessed import ORIGIN, OTHER, WITNESS, cosigned, grow, log_key, newest, restore
@@ -153,7 +154,8 @@ def test_a_cosignature_is_kept_once_with_an_entry() -> None:
     assert (stored.epoch, stored.size, stored.witness) == (1, 3, WITNESS.name)
     entry = Entry.objects.get(action="checkpoint.cosigned")
     assert (entry.actor_kind, entry.actor_id, entry.target_id) == ("witness", WITNESS.name, ORIGIN)
-    assert entry.details == {"entries": 3, "signed_at": "2025-11-24T16:00:00.000000Z"}
+    told = {"entries": 3, "signed_at": "2025-11-24T16:00:00.000000Z"}
+    assert entry.details == {**told, "sha256": line_hash(Cosignature.objects.get().line)}
     assert entry.controller_id is None
 
 

@@ -15,7 +15,7 @@ from identity_privacy.audit.errors import CheckpointHandedOver, CheckpointNotHel
 from identity_privacy.audit.models import Checkpoint, Cosignature
 from identity_privacy.audit.offline import Unverified
 from identity_privacy.audit.services.entering import record
-from identity_privacy.audit.witnesses import COSIGNED, trusted_witnesses
+from identity_privacy.audit.witnesses import COSIGNED, line_hash, trusted_witnesses
 from identity_privacy.crypto.signing import public_keys
 from identity_privacy.crypto.terms import SigningUse
 from identity_privacy.errors import Invalid
@@ -87,7 +87,7 @@ def _stored(cosignature: Cosignature) -> Cosignature:
         defaults={"at": cosignature.at, "line": cosignature.line},
     )
     if is_new:
-        _enter(COSIGNED, stored)
+        _enter(COSIGNED, stored, sha256=line_hash(stored.line))
     return stored
 
 
@@ -103,11 +103,11 @@ def _noted(signed: Checkpoint, found: list[Cosignature]) -> CheckpointHandedOver
     return CheckpointNotHeld("we signed it and a witness cosigned it, but it is not in the log: that is noted")
 
 
-def _enter(action: str, cosignature: Cosignature) -> None:
+def _enter(action: str, cosignature: Cosignature, **more: str) -> None:
     record(
         actor=Actor.witness(cosignature.witness),
         action=action,
         target=("log", log_name(cosignature.epoch)),
         controller_id=None,
-        details={"entries": cosignature.size, "signed_at": stamp(cosignature.at)},
+        details={"entries": cosignature.size, "signed_at": stamp(cosignature.at), **more},
     )
