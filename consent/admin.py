@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from consent.models import ConsentState, Purpose
 from consent.terms import ConsentAction, LegalBasis
+from identity_privacy.access.terms import Permission
 from identity_privacy.console import ConsoleAdmin
 
 
@@ -43,6 +44,7 @@ class PurposeAdmin(ConsoleAdmin[Purpose]):
     heading = _("Consent")
     icon = "choices"
     position = 4
+    permission = Permission.SEE_CONSENT
     list_display = ("name", "legal_basis")
     ordering = ("position", "code")
 

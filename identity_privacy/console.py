@@ -1,14 +1,15 @@
-"""The console at `/console/`: Django's own admin, read-only, for the controllers that a member of staff works for.
+"""The console at `/console/`: Django's own admin, read-only, for what the roles of a member of staff allow.
 
 Each app declares its pages in its `admin.py` as `ConsoleAdmin`s. Lists and pages show pseudonyms, references and
 states; no Reading is opened here, so an encrypted value could not be shown even by mistake. Every act is a POST to a
-URL of its own and calls a service.
+URL of its own and calls a service. What one may not see does not exist (404); an act that one may not do is refused
+(403).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
-from typing import Any, ClassVar, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 from django.contrib.admin import AdminSite, ModelAdmin
@@ -20,16 +21,21 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import translation
+from django.utils.decorators import method_decorator
 from django.utils.functional import Promise, cached_property
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from identity_privacy.access.models import Controller, User
-from identity_privacy.access.roles import controllers_for
+from identity_privacy.access.roles import controllers_for, permissions_of
+from identity_privacy.access.terms import Permission
 from identity_privacy.actors import Actor
+from identity_privacy.errors import NotFound, NotPermitted
 
 Row = TypeVar("Row", bound=Model)
-View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+Callback: TypeAlias = Callable[..., HttpResponseBase]
+View = TypeVar("View", bound=Callback)
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -104,6 +110,8 @@ class ConsoleAdmin(ModelAdmin[Row]):
     heading: ClassVar[str | Promise]
     icon: ClassVar[str]
     position: ClassVar[int]
+    # What lets one see the list and the pages.
+    permission: ClassVar[Permission]
     # The path from a row to its controller; a row of another controller does not exist here.
     controller_path: ClassVar[str] = "controller"
 
@@ -128,21 +136,64 @@ class ConsoleAdmin(ModelAdmin[Row]):
         """The number beside this kind in the side list: how many are open, or need a person."""
         return None
 
+    def controllers(self, request: HttpRequest) -> QuerySet[Controller]:
+        """Those whose things this member of staff may see here."""
+        return controllers_for(request, self.permission)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Row]:
-        """Only rows of the controllers that this member of staff works for."""
-        return super().get_queryset(request).filter(**{f"{self.controller_path}__in": controllers_for(request)})
+        """Only rows of those controllers."""
+        return super().get_queryset(request).filter(**{f"{self.controller_path}__in": self.controllers(request)})
+
+    def rows_for(self, request: HttpRequest, permission: Permission) -> QuerySet[Row]:
+        """Those of them with which this member of staff may do this."""
+        controllers = controllers_for(request, permission)
+        return self.get_queryset(request).filter(**{f"{self.controller_path}__in": controllers})
+
+    def row_for(self, request: HttpRequest, row_id: UUID, permission: Permission) -> Row:
+        """One of them, to do this with. Raises: Http404; NotPermitted, where they may only look."""
+        row = get_object_or_404(self.get_queryset(request), pk=row_id)
+        if not self.rows_for(request, permission).filter(pk=row_id).exists():
+            raise NotPermitted
+        return row
 
     def get_urls(self) -> list[URLPattern]:
         """The list, the page and the acts, and none of the admin's forms."""
         name = f"{self.opts.app_label}_{self.opts.model_name}"
-        urls = [path("", self.view(self.changelist_view), name=f"{name}_changelist"), *self.acts()]
+        urls = [path("", self.view(require_safe(self.changelist_view)), name=f"{name}_changelist"), *self.acts()]
         if self.has_page:
-            urls.append(path("<uuid:object_id>/", self.view(self.page_view), name=f"{name}_change"))
+            urls.append(path("<uuid:object_id>/", self.view(require_safe(self.page_view)), name=f"{name}_change"))
         return urls
 
-    def view(self, view: View) -> View:
-        """A view behind the console's door."""
-        return self.admin_site.admin_view(view)
+    def view(self, view: Callback) -> Callback:
+        """A view behind the console's door, for whoever may see this kind of thing."""
+
+        @wraps(view)
+        def inner(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+            if not self.has_view_permission(request):
+                raise NotFound
+            return view(request, *args, **kwargs)
+
+        return self.admin_site.admin_view(inner)
+
+    def act(self, view: Callable[[HttpRequest], HttpResponseBase], permission: Permission) -> Callback:
+        """A view that does something, by POST, for whoever may do that for one controller at least."""
+
+        @wraps(view)
+        def inner(request: HttpRequest) -> HttpResponseBase:
+            if permission not in permissions_of(request):
+                raise NotPermitted
+            return view(request)
+
+        return self.view(require_POST(inner))
+
+    def act_on(self, view: Callable[[HttpRequest, Row], HttpResponseBase], permission: Permission) -> Callback:
+        """A view that does something with one row, by POST, for whoever may do that for the row's controller."""
+
+        @wraps(view)
+        def inner(request: HttpRequest, object_id: UUID) -> HttpResponseBase:
+            return view(request, self.row_for(request, object_id, permission))
+
+        return self.view(require_POST(inner))
 
     def page_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         """The page of one object."""
@@ -163,12 +214,12 @@ class ConsoleAdmin(ModelAdmin[Row]):
         return ConsoleList
 
     def has_view_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
-        """Whoever is in the console may look; the queryset decides at what."""
-        return True
+        """Whether they may look; the queryset decides at what."""
+        return self.permission in permissions_of(request)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """As `has_view_permission`."""
-        return True
+        return self.has_view_permission(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nothing is added by a form."""
@@ -215,12 +266,13 @@ class ConsoleSite(AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Staff who work in the console of at least one controller."""
-        return bool(self._controllers(request))
+        return Permission.WORK_CONSOLE in permissions_of(request)
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """A view behind the console's door."""
         return in_english(super().admin_view(view, cacheable))
 
+    @method_decorator(require_http_methods(["GET", "POST"]))
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The door."""
         return in_english(super().login)(request, extra_context)
@@ -231,17 +283,20 @@ class ConsoleSite(AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """What every page of the console needs."""
-        controllers = self._controllers(request)
+        is_inside = self.has_permission(request)
+        controllers = controllers_for(request, Permission.WORK_CONSOLE).order_by("name") if is_inside else []
         return {
             "site_title": self.site_title,
             "site_header": " · ".join(controller.name for controller in controllers) or self.site_header,
             "site_url": self.site_url,
-            "has_permission": bool(controllers),
-            "places": list(self._places(request)) if controllers else [],
+            "has_permission": is_inside,
+            "places": self._places(request) if is_inside else [],
+            "may": permissions_of(request),
             "is_popup": False,
             "is_nav_sidebar_enabled": False,
         }
 
+    @method_decorator(require_safe)
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Today."""
         request.current_app = self.name
@@ -251,18 +306,15 @@ class ConsoleSite(AdminSite):
             {**self.each_context(request), "title": self.index_title, **self.today(request), **(extra_context or {})},
         )
 
-    def _controllers(self, request: HttpRequest) -> list[Controller]:
-        # Asked several times for each page, so looked up once; a request's rights do not change on its way.
-        known: list[Controller] | None = getattr(request, "console_controllers", None)
-        if known is None:
-            known = list(controllers_for(request).order_by("name"))
-            request.console_controllers = known  # type: ignore[attr-defined]  # read above
-        return known
-
     def _places(self, request: HttpRequest) -> list[Place]:
         place = partial(self._place, request)
         pages = sorted(
-            (page for page in self._registry.values() if isinstance(page, ConsoleAdmin)), key=lambda page: page.position
+            (
+                page
+                for page in self._registry.values()
+                if isinstance(page, ConsoleAdmin) and page.has_view_permission(request)
+            ),
+            key=lambda page: page.position,
         )
         return [
             place(heading=self.index_title, icon="home", url=reverse("admin:index"), count=None),

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from identity_privacy.access.entries import latest_about
+from identity_privacy.access.terms import Permission
 from identity_privacy.console import ConsoleAdmin
 from profiles.models import Attribute, Identifier, Profile
 
@@ -23,6 +24,7 @@ class ProfileAdmin(ConsoleAdmin[Profile]):
     heading = _("People")
     icon = "person"
     position = 5
+    permission = Permission.SEE_PEOPLE
     list_display = ("id", "stage")
     list_filter = ("stage",)
     search_fields = ("id",)

@@ -1,18 +1,19 @@
 """Members of staff: Dana is the DPO of Lindwerk, Otto that of Otherwerk, who must see nothing of Lindwerk's."""
 
 from django.test import Client
-from guardian.shortcuts import assign_perm
 
 from identity_privacy.access.models import Controller, User
+from identity_privacy.access.roles import group_of
+from identity_privacy.access.terms import Role
 
 PASS_PHRASE = "a long pass phrase"
 
 
-def hire(name: str, *controllers: Controller) -> User:
-    """A member of staff who works in the console of these controllers."""
+def hire(name: str, *controllers: Controller, role: Role = Role.DPO) -> User:
+    """A member of staff who has this role for these controllers."""
     user = User.objects.create_staff(name, PASS_PHRASE)
     for controller in controllers:
-        assign_perm("access.work_console", user, controller)
+        user.groups.add(group_of(controller, role))
     return user
 
 

@@ -15,7 +15,7 @@ from dsar.admin.plan import Step, holds_up, is_over, steps_of
 from dsar.models import SubjectRequest
 from dsar.terms import RequestKind, RequestState
 from identity_privacy.access.entries import EntryRow, entry_rows
-from identity_privacy.access.roles import controllers_for
+from identity_privacy.access.terms import Permission
 from identity_privacy.audit.models import Entry
 from identity_privacy.clock import today
 from identity_privacy.console import ConsoleAdmin
@@ -122,6 +122,7 @@ class SubjectRequestAdmin(ConsoleAdmin[SubjectRequest]):
     heading = _("Queue")
     icon = "requests"
     position = 1
+    permission = Permission.SEE_REQUESTS
     list_display = ("reference", "kind", "due_on", "state")
     list_filter = (StateFilter, "kind")
     list_select_related = ("controller",)
@@ -141,7 +142,7 @@ class SubjectRequestAdmin(ConsoleAdmin[SubjectRequest]):
 
     def count(self, request: HttpRequest) -> int | None:
         """How many are open."""
-        mine = SubjectRequest.objects.filter(controller__in=controllers_for(request).values("pk"))
+        mine = SubjectRequest.objects.filter(controller__in=self.controllers(request))
         return mine.open().count()
 
     def rows(self, request: HttpRequest, objects: Sequence[SubjectRequest]) -> Sequence[RequestRow]:

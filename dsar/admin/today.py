@@ -19,6 +19,7 @@ from dsar.models import SubjectRequest, Task
 from dsar.querysets import OPEN, SubjectRequestQuerySet
 from dsar.terms import Outcome, RequestState
 from identity_privacy.access.roles import controllers_for
+from identity_privacy.access.terms import Permission
 from identity_privacy.audit.standing import standing
 from identity_privacy.clock import now
 from identity_privacy.console import ConsoleSite
@@ -58,13 +59,14 @@ def today_page(request: HttpRequest) -> Mapping[str, object]:
     requests = _living_requests(request)
     counts = _counts(requests, local.date(), until)
     needing = requests.filter(Q(_OPEN, due_on__lte=until) | Q(is_stuck=True)).select_related("controller")
-    healths = health_of(controllers_for(request))
+    seeing_systems = controllers_for(request, Permission.SEE_SYSTEMS)
+    healths = health_of(seeing_systems)
     return {
         "greeting": _greeting(local.hour),
         "opening": list(_opening(counts, until, healths)),
         "counts": counts,
         "needing": request_rows(list(needing[:MOST_ROWS])),
-        "stuck": stuck_messages(controllers_for(request)),
+        "stuck": stuck_messages(seeing_systems),
         "troubled": [health for health in healths if not health.is_well],
         "well": [health.system for health in healths if health.is_well],
         "well_tag": Tag(kind="ok", icon="check", words=_("Well")),
@@ -81,7 +83,7 @@ def register_today() -> None:
 def _living_requests(request: HttpRequest) -> SubjectRequestQuerySet:
     given_up = Message.objects.dead().filter(about_id=OuterRef("pk"))
     stuck = Task.objects.filter(Q(outcome=Outcome.FAILED) | Exists(given_up), request=OuterRef("pk"))
-    mine = SubjectRequest.objects.filter(controller__in=controllers_for(request).values("pk"))
+    mine = SubjectRequest.objects.filter(controller__in=controllers_for(request, Permission.SEE_REQUESTS))
     ended = (RequestState.CLOSED, RequestState.WITHDRAWN)
     return mine.exclude(state__in=ended).annotate(is_stuck=Exists(stuck)).order_by("due_on", "received_at")
 

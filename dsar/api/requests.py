@@ -10,8 +10,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from dsar.models import SubjectRequest, Task
-from identity_privacy.access.api.staff import WorksInConsole
+from identity_privacy.access.api.staff import SeesRequests
 from identity_privacy.access.roles import controllers_for
+from identity_privacy.access.terms import Permission
 from identity_privacy.paging import NewestFirst
 
 
@@ -73,7 +74,7 @@ class RequestDetailOutput(RequestOutput):
 class RequestListView(ListAPIView[SubjectRequest]):
     """The requests of the controllers that the caller works for."""
 
-    permission_classes = (WorksInConsole,)
+    permission_classes = (SeesRequests,)
     serializer_class = RequestOutput
     pagination_class = NewestFirst
 
@@ -90,7 +91,7 @@ class RequestListView(ListAPIView[SubjectRequest]):
 class RequestView(APIView):
     """One request."""
 
-    permission_classes = (WorksInConsole,)
+    permission_classes = (SeesRequests,)
 
     @extend_schema(operation_id="request", responses=RequestDetailOutput)
     def get(self, request: Request, reference: str) -> Response:
@@ -100,6 +101,5 @@ class RequestView(APIView):
 
 
 def _visible(request: Request) -> QuerySet[SubjectRequest]:
-    return SubjectRequest.objects.filter(controller__in=controllers_for(request).values("pk")).select_related(
-        "controller"
-    )
+    mine = SubjectRequest.objects.filter(controller__in=controllers_for(request, Permission.SEE_REQUESTS))
+    return mine.select_related("controller")

@@ -22,6 +22,7 @@ from dsar.demo.processes import MANAGE, Processes, free_port, wait_for
 from identity_privacy import clock
 from identity_privacy.access.models import Controller
 from identity_privacy.access.services import add_staff, open_controller
+from identity_privacy.access.terms import Role
 from identity_privacy.actors import Actor
 from identity_privacy.crypto.reading import Reading
 from identity_privacy.delivery import webhooks
@@ -103,7 +104,7 @@ def set_up(host: str = "localhost") -> tuple[Controller, str]:
         privacy_email="privacy@lindwerk.example",
     )
     password = secrets.token_urlsafe(12)
-    add_staff(actor=DEMO, controller=controller, username=STAFF, password=password)
+    add_staff(actor=DEMO, controller=controller, username=STAFF, password=password, role=Role.DPO)
     for partner in PARTNERS:
         _register(controller, partner)
     for position, (code, name, description, systems) in enumerate(USES):

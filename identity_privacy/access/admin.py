@@ -8,11 +8,11 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
 
 from identity_privacy.access.entries import EntryRow, entries_of_own_controllers, entry_rows
 from identity_privacy.access.narrowing import EntriesFilter, EntriesForm
-from identity_privacy.access.roles import controllers_for
+from identity_privacy.access.roles import controller_ids_for
+from identity_privacy.access.terms import Permission
 from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.finding import matching
 from identity_privacy.audit.models import Entry, Sequenced
@@ -29,6 +29,7 @@ class EntryAdmin(ConsoleAdmin[Entry]):
     heading = gettext_lazy("Audit")
     icon = "shield"
     position = 6
+    permission = Permission.SEE_LOG
     controller_path = "controller_id"
     list_display = ("at", "action")
     list_filter = (EntriesFilter,)
@@ -68,8 +69,8 @@ class EntryAdmin(ConsoleAdmin[Entry]):
     def acts(self) -> Sequence[URLPattern]:
         """Checking the log, and downloading entries of it."""
         return (
-            path("check/", self.view(require_POST(self.check_whole_log)), name="audit_entry_check"),
-            path("download/", self.view(require_POST(self.download)), name="audit_entry_download"),
+            path("check/", self.act(self.check_whole_log, Permission.CHECK_LOG), name="audit_entry_check"),
+            path("download/", self.act(self.download, Permission.EXPORT_LOG), name="audit_entry_download"),
         )
 
     def check_whole_log(self, request: HttpRequest) -> HttpResponse:
@@ -86,7 +87,7 @@ class EntryAdmin(ConsoleAdmin[Entry]):
         lines = export_entries(
             actor=actor_of(request),
             entries=matching(_found(Entry.objects.all(), term), form.wanted()),
-            controllers=list(controllers_for(request).values_list("pk", flat=True)),
+            controllers=list(controller_ids_for(request, Permission.EXPORT_LOG)),
             by=[*form.filled_in(), *(["search"] if term else [])],
             subject_id=form.cleaned_data["subject"],
         )

@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from identity_privacy.access.models import User
-from identity_privacy.access.roles import controllers_for
+from identity_privacy.access.roles import controller_ids_for
+from identity_privacy.access.terms import Permission
 from identity_privacy.actors import ActorKind
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.vocabulary import words_for
@@ -35,12 +36,12 @@ class EntryRow:
 
 
 def entries_of_own_controllers(request: HttpRequest) -> QuerySet[Entry]:
-    """The entries of the controllers that this member of staff works for; those about the log itself are nobody's.
+    """The entries of the controllers whose log this member of staff may see; those about the log itself are nobody's.
 
-    Raises: NotFound, for whoever works for none.
+    Raises: NotFound, for whoever may see none.
     """
-    # Looked up before, so that the database sees which ones when it chooses its way through a long log.
-    controllers = list(controllers_for(request).values_list("pk", flat=True))
+    # As plain ids, so that the database sees which ones when it chooses its way through a long log.
+    controllers = controller_ids_for(request, Permission.SEE_LOG)
     if not controllers:
         raise NotFound
     return Entry.objects.filter(controller_id__in=controllers)

@@ -1,8 +1,8 @@
-"""What can go wrong when somebody signs in."""
+"""What can go wrong when somebody signs in, and when roles are given."""
 
 from django.utils.translation import gettext_lazy as _
 
-from identity_privacy.errors import Invalid
+from identity_privacy.errors import Invalid, Refused
 
 
 class CodeNotAccepted(Invalid):
@@ -13,3 +13,10 @@ class CodeNotAccepted(Invalid):
 
     def __init__(self) -> None:
         super().__init__(str(_("This code does not work. Check it, or let us send a new one")), field="code")
+
+
+class RoleAlreadySo(Refused):
+    """The member of staff has this role for the controller already, or has not: there is nothing to do."""
+
+    code = "role-already-so"
+    title = "This is so already"

@@ -7,8 +7,10 @@ from uuid import UUID
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
-from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+from guardian.models import GroupObjectPermissionBase
 from uuid_utils.compat import uuid7
+
+from identity_privacy.access.terms import Permission
 
 
 class Controller(models.Model):
@@ -23,7 +25,7 @@ class Controller(models.Model):
     privacy_email = models.EmailField()
 
     class Meta:
-        permissions = (("work_console", "Can work in the console for this controller"),)
+        permissions = tuple(Permission.choices)
 
     def __str__(self) -> str:
         return self.name
@@ -32,12 +34,6 @@ class Controller(models.Model):
     def zone(self) -> zoneinfo.ZoneInfo:
         """The zone of its establishment, in which the law's days are counted."""
         return zoneinfo.ZoneInfo(self.time_zone)
-
-
-class ControllerUserPermission(UserObjectPermissionBase):
-    """What a member of staff may do for a controller."""
-
-    content_object = models.ForeignKey(Controller, on_delete=models.CASCADE)
 
 
 class ControllerGroupPermission(GroupObjectPermissionBase):
@@ -50,7 +46,7 @@ class UserManager(BaseUserManager["User"]):
     """Makes the two kinds of user rows."""
 
     def create_staff(self, username: str, password: str) -> "User":
-        """A member of staff, who may do nothing until granted a permission on a controller."""
+        """A member of staff, who may do nothing until given a role for a controller."""
         user = User(username=username, is_staff=True)
         user.set_password(password)
         user.save()

@@ -1,28 +1,88 @@
-"""For which controllers a member of staff works."""
+"""Who may do what for which controller: by role alone, which is a group with object permissions (django-guardian)."""
 
-from django.contrib.auth.models import AnonymousUser
+from collections.abc import Mapping, Sequence, Set
+from uuid import UUID
+
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from guardian.shortcuts import get_objects_for_user
+from guardian.shortcuts import assign_perm
 
-from identity_privacy.access.models import Controller, User
+from identity_privacy.access.models import Controller, ControllerGroupPermission, User
+from identity_privacy.access.terms import PERMISSIONS, Permission, Role
 
 
-def controllers_worked_by(user: User | AnonymousUser) -> QuerySet[Controller]:
-    """The controllers in whose console a member of staff works; none for anybody else.
+def controllers_for(request: HttpRequest, permission: Permission) -> QuerySet[Controller]:
+    """The controllers for which whoever sends the request may do this; under a controller's own host name, only it.
 
-    Granted per controller only: neither a permission on the model nor a superuser's flag opens all of them.
+    By their roles alone: neither a permission on all controllers nor a superuser's flag opens any.
     """
+    return Controller.objects.filter(pk__in=controller_ids_for(request, permission))
+
+
+def controller_ids_for(request: HttpRequest, permission: Permission) -> Set[UUID]:
+    """The same by their ids."""
+    return _granted(request).get(permission, frozenset())
+
+
+def permissions_of(request: HttpRequest) -> Set[Permission]:
+    """What whoever sends the request may do for one controller at least."""
+    return _granted(request).keys()
+
+
+def group_of(controller: Controller, role: Role) -> Group:
+    """Those who have a role for a controller; made when it is first asked for, with what the role may do."""
+    group, is_new = Group.objects.get_or_create(name=_name(controller, role))
+    if is_new:
+        _renew(group, controller, role)
+    return group
+
+
+def roles_of(user: User, controller: Controller) -> Sequence[Role]:
+    """The roles that somebody has for a controller."""
+    names = set(user.groups.values_list("name", flat=True))
+    return [role for role in Role if _name(controller, role) in names]
+
+
+def renew_roles() -> None:
+    """Let every role of every controller do what this release says that it may, no more and no less."""
+    for controller in Controller.objects.all():
+        for role in Role:
+            if group := Group.objects.filter(name=_name(controller, role)).first():
+                _renew(group, controller, role)
+
+
+def _granted(request: HttpRequest) -> Mapping[Permission, Set[UUID]]:
+    # Asked several times for each page, so looked up once: what a request may do does not change on its way.
+    known: Mapping[Permission, Set[UUID]] | None = getattr(request, "granted", None)
+    if known is None:
+        known = _look_up(request)
+        request.granted = known  # type: ignore[attr-defined]  # read above
+    return known
+
+
+def _look_up(request: HttpRequest) -> Mapping[Permission, Set[UUID]]:
+    user = request.user
     if not (isinstance(user, User) and user.is_active and user.is_staff):
-        return Controller.objects.none()
-    granted: QuerySet[Controller] = get_objects_for_user(
-        user, "access.work_console", Controller, with_superuser=False, accept_global_perms=False
+        return {}
+    by_role = ControllerGroupPermission.objects.filter(
+        group__user=user, permission__codename__in=Permission, permission__content_type__app_label="access"
     )
-    return granted
-
-
-def controllers_for(request: HttpRequest) -> QuerySet[Controller]:
-    """Those whose data this request may see: under a controller's own host name, only that one."""
-    controllers = controllers_worked_by(request.user)
     at: Controller | None = getattr(request, "controller", None)
-    return controllers if at is None else controllers.filter(pk=at.pk)
+    if at is not None:
+        by_role = by_role.filter(content_object=at)
+    found: dict[Permission, set[UUID]] = {}
+    for codename, controller_id in by_role.values_list("permission__codename", "content_object_id"):
+        found.setdefault(Permission(codename), set()).add(controller_id)
+    return found
+
+
+def _renew(group: Group, controller: Controller, role: Role) -> None:
+    granted = ControllerGroupPermission.objects.filter(group=group, content_object=controller)
+    granted.exclude(permission__codename__in=PERMISSIONS[role]).delete()
+    for permission in PERMISSIONS[role]:
+        assign_perm(f"access.{permission}", group, controller)
+
+
+def _name(controller: Controller, role: Role) -> str:
+    return f"{controller.pk} {role}"

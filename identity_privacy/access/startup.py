@@ -1,9 +1,17 @@
-"""What this floor registers: its data about people, who may see which entries, and how a controller is found."""
+"""What this floor registers: its data about people, who may see which entries, and how a controller is found.
+
+And it sees to it that the roles do what this release says, as soon as the database is migrated to it.
+"""
 
 from uuid import UUID
 
+from django.apps import apps
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models.signals import post_migrate
+
 from identity_privacy.access.entries import entries_of_own_controllers
 from identity_privacy.access.models import Controller
+from identity_privacy.access.roles import renew_roles
 from identity_privacy.access.stores import SignInStore
 from identity_privacy.audit import entry_access
 from identity_privacy.audit.naming import controllers_are_found_by
@@ -18,3 +26,12 @@ def controller_with(code: str) -> UUID | None:
 register(SignInStore())
 entry_access.register(entries_of_own_controllers)
 controllers_are_found_by(controller_with)
+
+
+def renew_roles_after(*, using: str, **_: object) -> None:
+    """What `post_migrate` sends, once for each database; roles stand in the main one."""
+    if using == DEFAULT_DB_ALIAS and Controller.objects.db_manager(using).exists():
+        renew_roles()
+
+
+post_migrate.connect(renew_roles_after, sender=apps.get_app_config("access"))

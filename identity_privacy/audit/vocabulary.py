@@ -60,6 +60,8 @@ WORDS: Final[Mapping[str, Promise]] = {
     "request.recheck_started": _("Systems asked once more"),
     "request.submitted": _("Request submitted"),
     "request.withdrawn": _("Request withdrawn"),
+    "role.given": _("Role given"),
+    "role.taken": _("Role taken away"),
     "sign_in.code_requested": _("Sign-in code asked for"),
     "sign_in.failed": _("Sign-in failed"),
     "sign_in.forgotten": _("Old sign-in codes removed"),

@@ -3,19 +3,17 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.admin import SimpleListFilter, register
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_POST
 
 from identity_privacy.access.roles import controllers_for
+from identity_privacy.access.terms import Permission
 from identity_privacy.console import ConsoleAdmin, actor_of, back
 from identity_privacy.delivery.errors import NotDead
 from identity_privacy.delivery.health import Health, health_of, systems_needing_person, tries_of
@@ -82,21 +80,22 @@ class SystemAdmin(ConsoleAdmin[System]):
     heading = gettext_lazy("Systems")
     icon = "share"
     position = 2
+    permission = Permission.SEE_SYSTEMS
     list_display = ("name", "kind")
     ordering = ("name",)
 
     def count(self, request: HttpRequest) -> int | None:
         """How many need a person."""
-        return systems_needing_person(controllers_for(request))
+        return systems_needing_person(self.controllers(request))
 
     def rows(self, request: HttpRequest, objects: Sequence[System]) -> Sequence[Health]:
         """The health of each, the troubled first."""
         shown = {system.pk for system in objects}
-        return [health for health in health_of(controllers_for(request)) if health.system.pk in shown]
+        return [health for health in health_of(self.controllers(request)) if health.system.pk in shown]
 
     def page(self, request: HttpRequest, row: System) -> Mapping[str, object]:
         """Its health, what it is, and its last messages."""
-        health = next(found for found in health_of(controllers_for(request)) if found.system.pk == row.pk)
+        health = next(found for found in health_of(self.controllers(request)) if found.system.pk == row.pk)
         latest = row.messages.select_related("system").order_by("-id")[:20]
         return {
             "title": row.name,
@@ -128,8 +127,8 @@ class SystemFilter(SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: object) -> Sequence[tuple[str, str]]:
         """The systems that this member of staff sees."""
-        systems = System.objects.filter(controller__in=controllers_for(request).values("pk")).order_by("name")
-        return [(system.code, system.name) for system in systems]
+        seen = controllers_for(request, Permission.SEE_SYSTEMS)
+        return [(system.code, system.name) for system in System.objects.filter(controller__in=seen).order_by("name")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
         """Those to the system that was chosen."""
@@ -143,6 +142,7 @@ class MessageAdmin(ConsoleAdmin[Message]):
     heading = gettext_lazy("Messages")
     icon = "message"
     position = 3
+    permission = Permission.SEE_SYSTEMS
     list_display = ("topic", "state")
     list_filter = (StateFilter, SystemFilter)
     list_select_related = ("system",)
@@ -166,19 +166,18 @@ class MessageAdmin(ConsoleAdmin[Message]):
         return (
             path(
                 "send-again/",
-                self.view(require_POST(self.send_group_again)),
+                self.act(self.send_group_again, Permission.SEND_AGAIN),
                 name="delivery_message_send_group_again",
             ),
             path(
-                "<uuid:message_id>/send-again/",
-                self.view(require_POST(self.send_again)),
+                "<uuid:object_id>/send-again/",
+                self.act_on(self.send_again, Permission.SEND_AGAIN),
                 name="delivery_message_send_again",
             ),
         )
 
-    def send_again(self, request: HttpRequest, message_id: UUID) -> HttpResponse:
+    def send_again(self, request: HttpRequest, message: Message) -> HttpResponse:
         """Send one message again that was given up."""
-        message = get_object_or_404(self.get_queryset(request), pk=message_id)
         try:
             replay_message(actor=actor_of(request), message=message)
         except Refused as refusal:
@@ -189,7 +188,8 @@ class MessageAdmin(ConsoleAdmin[Message]):
 
     def send_group_again(self, request: HttpRequest) -> HttpResponse:
         """Send every message again that was given up for one cause on the way to one system."""
-        dead = self.get_queryset(request).filter(state=MessageState.DEAD, last_error=request.POST.get("cause", ""))
+        mine = self.rows_for(request, Permission.SEND_AGAIN)
+        dead = mine.filter(state=MessageState.DEAD, last_error=request.POST.get("cause", ""))
         code = request.POST.get("system", "")
         dead = dead.filter(system__code=code) if code else dead.filter(system=None)
         sent = 0

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from identity_privacy.access.errors import CodeNotAccepted
 from identity_privacy.access.models import SignInCode, SignInTally, User
-from identity_privacy.access.services import (
+from identity_privacy.access.services.codes import (
     MAX_FAILURES_A_DAY,
     MAX_LIVE_CODES,
     forget_sign_ins,

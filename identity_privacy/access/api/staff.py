@@ -6,17 +6,18 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from identity_privacy.access.roles import controllers_for
+from identity_privacy.access.roles import permissions_of
+from identity_privacy.access.terms import Permission
 
 
-class WorksInConsole(IsAuthenticated):
-    """Staff with `work_console` on a controller; for everybody else who has signed in, nothing is here."""
+class SeesRequests(IsAuthenticated):
+    """Whoever may see the requests of a controller; for everybody else who has signed in, nothing is here."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Raises: Http404, for one who works for no controller."""
+        """Raises: Http404, for one who may see none ever."""
         if not super().has_permission(request, view):
             return False
-        if not controllers_for(request).exists():
+        if Permission.SEE_REQUESTS not in permissions_of(request):
             raise Http404
         return True
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from identity_privacy.access.models import Controller
+from identity_privacy.access.finding import controller_named
 from identity_privacy.actors import Actor
-from identity_privacy.errors import Invalid
+from identity_privacy.errors import Invalid, NotFound
 from profiles.rules import BadRow, columns_of, parse_mapping, read_csv
 from profiles.services import import_profiles
 
@@ -32,11 +32,8 @@ class Command(BaseCommand):
 
     def handle(self, *, file: Path, mapping: Path, controller: str, rejects: Path | None, **_: object) -> None:
         """Read, import, and say what became of the rows."""
-        owner = Controller.objects.filter(code=controller).first()
-        if owner is None:
-            known = ", ".join(Controller.objects.values_list("code", flat=True)) or "none"
-            raise CommandError(f"no controller {controller}; there is: {known}")
         try:
+            owner = controller_named(controller)
             columns = parse_mapping(tomllib.loads(mapping.read_text(encoding="utf-8")))
             with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as header:
                 missing = columns_of(columns) - set(next(csv.reader(header), []))
@@ -53,6 +50,8 @@ class Command(BaseCommand):
                     mapping=columns,
                     progress=bar.update,
                 )
+        except NotFound as error:
+            raise CommandError(str(error)) from None
         except Invalid as error:
             raise CommandError(f"{mapping}: {error.field}: {error}") from None
         except (OSError, csv.Error, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

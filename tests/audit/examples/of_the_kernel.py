@@ -9,6 +9,7 @@ from django.conf import settings
 from identity_privacy import clock
 from identity_privacy.access import services as access
 from identity_privacy.access.models import SignInCode, SignInTally
+from identity_privacy.access.terms import Role
 from identity_privacy.actors import Actor
 from identity_privacy.audit import services as audit
 from identity_privacy.audit.checkpoints import log_name
@@ -31,6 +32,7 @@ from tests.audit.witnessed import WITNESS, cosigned, grow
 from tests.cast import ALICE_EMAIL, Cast
 from tests.delivery.world import make_message
 from tests.factories import SERVICE
+from tests.staff import hire
 
 STRANGER = Actor.stranger()
 LOG = ("log", "identity-privacy.example/log")
@@ -61,8 +63,30 @@ def open_controller(cast: Cast) -> Act:
 @shows(access.add_staff)
 def add_staff(cast: Cast) -> Act:
     return Act(
-        run=lambda: access.add_staff(actor=SERVICE, controller=cast.lindwerk, username="dana", password=uuid4().hex).id,
+        run=lambda: (
+            access.add_staff(
+                actor=SERVICE, controller=cast.lindwerk, username="dana", password=uuid4().hex, role=Role.DPO
+            ).id
+        ),
         enters=lambda made: [Entered("staff.added", SERVICE, ("user", made), None, cast.lindwerk.id)],
+    )
+
+
+@shows(access.give_role)
+def give_role(cast: Cast) -> Act:
+    dana = hire("Dana", cast.lindwerk)
+    return Act(
+        run=lambda: access.give_role(actor=SERVICE, user=dana, controller=cast.lindwerk, role=Role.AUDITOR),
+        enters=lambda _: [Entered("role.given", SERVICE, ("user", dana.id), None, cast.lindwerk.id)],
+    )
+
+
+@shows(access.take_role)
+def take_role(cast: Cast) -> Act:
+    dana = hire("Dana", cast.lindwerk)
+    return Act(
+        run=lambda: access.take_role(actor=SERVICE, user=dana, controller=cast.lindwerk, role=Role.DPO),
+        enters=lambda _: [Entered("role.taken", SERVICE, ("user", dana.id), None, cast.lindwerk.id)],
     )
 
 

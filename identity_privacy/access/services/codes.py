@@ -1,4 +1,4 @@
-"""Controllers and their staff, and signing in by a code of six digits, sent to the person's own address."""
+"""Signing in by a code of six digits, sent to the person's own address."""
 
 import secrets
 from contextlib import suppress
@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils.crypto import constant_time_compare, salted_hmac
-from guardian.shortcuts import assign_perm
 
 from identity_privacy.access import directory
 from identity_privacy.access.errors import CodeNotAccepted
@@ -29,27 +28,6 @@ MAX_LIVE_CODES: Final = 5
 MAX_FAILURES_A_DAY: Final = 30
 # For how long a tally is kept: longer than its codes and its day of wrong tries.
 TALLY_LIFE: Final = timedelta(days=2)
-
-
-@transaction.atomic
-def open_controller(
-    *, actor: Actor, code: str, name: str, host: str, country: str, time_zone: str, privacy_email: str
-) -> Controller:
-    """Take a controller (a brand) into this service, with the host name of its portal."""
-    controller = Controller.objects.create(
-        code=code, name=name, host=host, country=country, time_zone=time_zone, privacy_email=privacy_email
-    )
-    record(actor=actor, action="controller.opened", target=("controller", controller.id), controller_id=controller.id)
-    return controller
-
-
-@transaction.atomic
-def add_staff(*, actor: Actor, controller: Controller, username: str, password: str) -> User:
-    """Let somebody work in the console for one controller; they are asked for this password."""
-    user = User.objects.create_staff(username, password)
-    assign_perm("access.work_console", user, controller)
-    record(actor=actor, action="staff.added", target=("user", user.id), controller_id=controller.id)
-    return user
 
 
 @transaction.atomic

@@ -1,0 +1,84 @@
+"""`manage.py staff add|give|take|list`."""
+
+import argparse
+import getpass
+import os
+
+from django.core.management.base import BaseCommand, CommandError
+
+from identity_privacy.access.finding import controller_named, staff_named
+from identity_privacy.access.models import Controller, User
+from identity_privacy.access.roles import roles_of
+from identity_privacy.access.services import add_staff, give_role, take_role
+from identity_privacy.access.terms import Role
+from identity_privacy.actors import Actor
+from identity_privacy.errors import Invalid, NotFound, Refused
+
+OPERATOR = Actor.service("operator")
+
+
+class Command(BaseCommand):
+    """Who works for which controller, in which role."""
+
+    help = "Add a member of staff, give or take a role, or list who has which."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """One subcommand each."""
+        commands = parser.add_subparsers(required=True, dest="act")
+        for act, words in (
+            ("add", "Let somebody new work for a controller"),
+            ("give", "Give a role to somebody who is staff already"),
+            ("take", "Take a role away: it ends with the page that they now load"),
+        ):
+            one = commands.add_parser(act, help=words, description=_ABOUT_ADDING if act == "add" else words)
+            one.add_argument("username", help="the name that they sign in with")
+            one.add_argument("--controller", required=True, help="code of the controller")
+            one.add_argument("--role", required=True, type=Role, choices=list(Role), metavar="ROLE", help=_ROLES)
+        commands.add_parser("list", help="Show everybody and their roles")
+
+    def handle(self, *, act: str, **options: str) -> None:
+        """Do it, or say what is wrong. Raises: CommandError."""
+        if act == "list":
+            return self._list()
+        try:
+            controller = controller_named(options["controller"])
+            self._change(act, options["username"], controller, Role(options["role"]))
+        except Invalid as error:
+            raise CommandError(f"{error.field}: {error}") from None
+        except NotFound as error:
+            raise CommandError(str(error)) from None
+        except Refused as refusal:
+            raise CommandError(refusal.title) from None
+
+    def _change(self, act: str, username: str, controller: Controller, role: Role) -> None:
+        if act == "add":
+            password = os.environ.get("STAFF_PASSWORD") or _typed_twice()
+            add_staff(actor=OPERATOR, controller=controller, username=username, password=password, role=role)
+        else:
+            change = give_role if act == "give" else take_role
+            change(actor=OPERATOR, user=staff_named(username), controller=controller, role=role)
+        roles = ", ".join(roles_of(staff_named(username), controller)) or "nothing"
+        self.stdout.write(f"{username} is now for {controller.code}: {roles}")
+
+    def _list(self) -> None:
+        controllers = list(Controller.objects.order_by("code"))
+        for user in User.objects.filter(is_staff=True).order_by("username"):
+            for controller in controllers:
+                if roles := roles_of(user, controller):
+                    state = "" if user.is_active else "\tswitched off"
+                    self.stdout.write(f"{user.username}\t{controller.code}\t{', '.join(roles)}{state}")
+
+
+def _typed_twice() -> str:
+    try:
+        typed = getpass.getpass("Password: ")
+        again = getpass.getpass("Once more: ")
+    except (EOFError, KeyboardInterrupt):
+        raise CommandError("nobody was added: set STAFF_PASSWORD or type a password") from None
+    if typed != again:
+        raise CommandError("nobody was added: the two passwords differ")
+    return typed
+
+
+_ABOUT_ADDING = "Their password is asked for, or taken from STAFF_PASSWORD in the environment; never from an argument."
+_ROLES = "one of " + ", ".join(Role)
