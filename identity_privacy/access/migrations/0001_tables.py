@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                 ("privacy_email", models.EmailField(max_length=254)),
             ],
             options={
-                "permissions": [
+                "permissions": (
                     ("work_console", "Can work in the console"),
                     ("see_requests", "Can see subject requests and their plans"),
                     ("see_people", "Can see people by pseudonym"),
@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
                     ("see_log", "Can see audit entries"),
                     ("check_log", "Can have the audit log checked"),
                     ("export_log", "Can download audit entries"),
-                ],
+                ),
             },
         ),
         migrations.CreateModel(

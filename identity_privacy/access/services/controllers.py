@@ -1,5 +1,7 @@
 """Taking a controller (a brand) into this service."""
 
+import re
+from typing import Final
 from zoneinfo import available_timezones
 
 from django.core.exceptions import ValidationError
@@ -9,6 +11,9 @@ from identity_privacy.access.models import Controller
 from identity_privacy.actors import Actor
 from identity_privacy.audit.services import record
 from identity_privacy.errors import Invalid
+
+_HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_COUNTRY: Final = re.compile(r"[A-Z]{2}")
 
 
 @transaction.atomic
@@ -24,6 +29,10 @@ def open_controller(
     controller = Controller(
         code=code, name=name, host=host, country=country, time_zone=time_zone, privacy_email=privacy_email
     )
+    if not _HOST.fullmatch(host):
+        raise Invalid("give the host name alone, in small letters: privacy.brand.example", field="host")
+    if not _COUNTRY.fullmatch(country):
+        raise Invalid("give the two capital letters of ISO 3166, such as DE", field="country")
     if time_zone not in available_timezones():
         raise Invalid("no such time zone; give an IANA name such as Europe/Berlin", field="time_zone")
     try:

@@ -33,7 +33,7 @@ class Command(BaseCommand):
             one = commands.add_parser(act, help=words, description=_ABOUT_ADDING if act == "add" else words)
             one.add_argument("username", help="the name that they sign in with")
             one.add_argument("--controller", required=True, help="code of the controller")
-            one.add_argument("--role", required=True, type=Role, choices=list(Role), metavar="ROLE", help=_ROLES)
+            one.add_argument("--role", required=True, choices=Role.values)
         commands.add_parser("list", help="Show everybody and their roles")
 
     def handle(self, *, act: str, **options: str) -> None:
@@ -81,4 +81,3 @@ def _typed_twice() -> str:
 
 
 _ABOUT_ADDING = "Their password is asked for, or taken from STAFF_PASSWORD in the environment; never from an argument."
-_ROLES = "one of " + ", ".join(Role)
