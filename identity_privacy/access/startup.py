@@ -6,7 +6,7 @@ And it sees to it that the roles do what this release says, as soon as the datab
 from uuid import UUID
 
 from django.apps import apps
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models.signals import post_migrate
 
 from identity_privacy.access.entries import entries_of_own_controllers
@@ -29,8 +29,8 @@ controllers_are_found_by(controller_with)
 
 
 def renew_roles_after(*, using: str, **_: object) -> None:
-    """What `post_migrate` sends, once for each database; roles stand in the main one."""
-    if using == DEFAULT_DB_ALIAS and Controller.objects.db_manager(using).exists():
+    """What `post_migrate` sends, once for each database, also after a migration backwards; roles stand in one."""
+    if using == DEFAULT_DB_ALIAS and Controller._meta.db_table in connections[using].introspection.table_names():
         renew_roles()
 
 
