@@ -11,6 +11,7 @@ class ActorKind(StrEnum):
 
     USER = "user"  # a member of the controller's staff
     SUBJECT = "subject"  # the data subject, in the portal
+    CLIENT = "client"  # a program of the controller's or a partner's, over its API token
     SYSTEM = "system"  # a linked system, over its signed answer
     WITNESS = "witness"  # a witness of the audit log, over its signature
     SERVICE = "service"  # this service's own process: worker, command
@@ -33,6 +34,11 @@ class Actor:
     def subject(cls, subject_id: UUID) -> Self:
         """The person themself."""
         return cls(ActorKind.SUBJECT, str(subject_id))
+
+    @classmethod
+    def client(cls, client_id: UUID) -> Self:
+        """A program that calls the API."""
+        return cls(ActorKind.CLIENT, str(client_id))
 
     @classmethod
     def system(cls, system_id: UUID) -> Self:

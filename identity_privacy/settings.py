@@ -42,6 +42,9 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "csp",
     "guardian",
+    "allauth",
+    "allauth.account",
+    "allauth.idp.oidc",
     "rest_framework",
     "drf_spectacular",
     "identity_privacy.crypto",
@@ -67,6 +70,7 @@ MIDDLEWARE = [
     "identity_privacy.access.middleware.controller_by_host",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "identity_privacy.problems.RefusalPages",
 ]
 
@@ -144,6 +148,13 @@ ANONYMOUS_USER_NAME = None  # guardian's database user for strangers: nobody get
 LOGIN_URL = "access:sign-in"
 LOGIN_REDIRECT_URL = "dsar:home"
 SESSION_COOKIE_HTTPONLY = True
+# The packages for signing in keep no address and no name.
+ACCOUNT_USER_MODEL_EMAIL_FIELD = None
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_LOGIN_METHODS = {"username"}
+# Machines: opaque tokens, of which only a hash is stored, so that one can be ended at once.
+IDP_OIDC_ACCESS_TOKEN_FORMAT = "opaque"  # noqa: S105  # a form, no secret
+IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600  # seconds
 SESSION_COOKIE_SECURE = PRODUCTION
 CSRF_COOKIE_SECURE = PRODUCTION
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=PRODUCTION)
@@ -241,7 +252,10 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- API --------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["identity_privacy.access.api.session.StaffSession"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "identity_privacy.access.api.token.BearerToken",
+        "identity_privacy.access.api.session.StaffSession",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["identity_privacy.parsing.JSONOnly"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

@@ -11,6 +11,7 @@ handler500 = "identity_privacy.problems.server_error"
 
 api: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("", include("identity_privacy.access.api.urls")),
     path("", include("dsar.api.urls")),
     path("", include("identity_privacy.audit.api.urls")),
 ]

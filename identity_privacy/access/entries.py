@@ -68,6 +68,7 @@ def _who(entry: Entry, names: Mapping[UUID, str]) -> str:
         return _("this service")
     return {
         ActorKind.SUBJECT: _("the person"),
+        ActorKind.CLIENT: _("a program, over the API"),
         ActorKind.SYSTEM: _("a linked system"),
         ActorKind.WITNESS: _("a witness of the log"),
         ActorKind.STRANGER: _("somebody unknown"),

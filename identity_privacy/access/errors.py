@@ -1,4 +1,4 @@
-"""What can go wrong when somebody signs in, and when roles are given."""
+"""What can go wrong when somebody signs in, when roles are given, and with programs."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +13,13 @@ class CodeNotAccepted(Invalid):
 
     def __init__(self) -> None:
         super().__init__(str(_("This code does not work. Check it, or let us send a new one")), field="code")
+
+
+class ClientRevoked(Refused):
+    """The program was shut out for good: make another one."""
+
+    code = "client-revoked"
+    title = "This API client was revoked"
 
 
 class RoleAlreadySo(Refused):

@@ -1,6 +1,6 @@
 """Finding what an operator names on the command line."""
 
-from identity_privacy.access.models import Controller, User
+from identity_privacy.access.models import ApiClient, Controller, User
 from identity_privacy.errors import NotFound
 
 
@@ -17,3 +17,10 @@ def staff_named(username: str) -> User:
     if found := User.objects.filter(username=username, is_staff=True).first():
         return found
     raise NotFound(f"no member of staff {username}; `staff list` shows all")
+
+
+def api_client_named(controller: Controller, code: str) -> ApiClient:
+    """The controller's program with this code. Raises: NotFound."""
+    if found := ApiClient.objects.filter(controller=controller, code=code).first():
+        return found
+    raise NotFound(f"no API client {code} of {controller.code}; `api_client list` shows all")

@@ -1,9 +1,10 @@
-"""Controllers, the people who sign in, and their sign-in codes."""
+"""Controllers, the people who sign in, their sign-in codes, and the programs that call the API."""
 
 import zoneinfo
 from typing import ClassVar
 from uuid import UUID
 
+from allauth.idp.oidc.models import Client as OAuthClient
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
@@ -43,7 +44,7 @@ class ControllerGroupPermission(GroupObjectPermissionBase):
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes the two kinds of user rows."""
+    """Makes the kinds of user rows."""
 
     def create_staff(self, username: str, password: str) -> "User":
         """A member of staff, who may do nothing until given a role for a controller."""
@@ -58,6 +59,13 @@ class UserManager(BaseUserManager["User"]):
             subject_id=subject_id,
             defaults={"controller": controller, "username": f"{uuid7()}@subject.invalid", "password": "!"},
         )
+        return user
+
+    def create_program(self) -> "User":
+        """The opaque user row of a program, which nobody can sign in as."""
+        user = User(username=f"{uuid7()}@program.invalid")
+        user.set_unusable_password()
+        user.save()
         return user
 
 
@@ -113,3 +121,29 @@ class SignInCode(models.Model):
     expires_at = models.DateTimeField()
     attempts = models.PositiveSmallIntegerField(default=0)
     used_at = models.DateTimeField(null=True)
+
+
+class ApiClient(models.Model):
+    """A program that calls the API for one controller; what it may do is its role's, and its tokens' scopes'."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    controller = models.ForeignKey(Controller, on_delete=models.CASCADE)
+    code = models.SlugField()
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="api_client")
+    created_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["controller", "code"], name="one_api_client_per_code"),)
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class ApiSecret(models.Model):
+    """One of a program's secrets, which is an OAuth client of its own: so two are valid while it is rotated."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    client = models.ForeignKey(ApiClient, on_delete=models.CASCADE, related_name="secrets")
+    oauth_client = models.OneToOneField(OAuthClient, on_delete=models.CASCADE, related_name="api_secret")
+    valid_until = models.DateTimeField(null=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence, Set
 from uuid import UUID
 
+from allauth.idp.oidc.models import Token
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -15,7 +16,8 @@ from identity_privacy.access.terms import PERMISSIONS, Permission, Role
 def controllers_for(request: HttpRequest, permission: Permission) -> QuerySet[Controller]:
     """The controllers for which whoever sends the request may do this; under a controller's own host name, only it.
 
-    By their roles alone: neither a permission on all controllers nor a superuser's flag opens any.
+    By their roles alone, and a program by the scopes of its token: neither a permission on all controllers nor a
+    superuser's flag opens any.
     """
     return Controller.objects.filter(pk__in=controller_ids_for(request, permission))
 
@@ -62,12 +64,15 @@ def _granted(request: HttpRequest) -> Mapping[Permission, Set[UUID]]:
 
 
 def _look_up(request: HttpRequest) -> Mapping[Permission, Set[UUID]]:
-    user = request.user
-    if not (isinstance(user, User) and user.is_active and user.is_staff):
+    user, token = request.user, getattr(request, "auth", None)
+    is_program = isinstance(token, Token)
+    if not (isinstance(user, User) and user.is_active and (user.is_staff or is_program)):
         return {}
     by_role = ControllerGroupPermission.objects.filter(
         group__user=user, permission__codename__in=Permission, permission__content_type__app_label="access"
     )
+    if isinstance(token, Token):
+        by_role = by_role.filter(permission__codename__in=token.get_scopes())
     at: Controller | None = getattr(request, "controller", None)
     if at is not None:
         by_role = by_role.filter(content_object=at)

@@ -28,6 +28,7 @@ class Role(TextChoices):
     PRIVACY_ANALYST = "privacy_analyst", _("Privacy analyst")  # works on requests and what holds them up
     SUPPORT_AGENT = "support_agent", _("Support agent")  # answers people who call or write
     AUDITOR = "auditor", _("Auditor")  # reads only, and never a person's page
+    API_READER = "api_reader", _("Read-only API client")  # a program, no member of staff
 
 
 _LOOKS: Final = frozenset(
@@ -47,4 +48,7 @@ PERMISSIONS: Final[Mapping[Role, Set[Permission]]] = {
         {Permission.WORK_CONSOLE, Permission.SEE_REQUESTS, Permission.SEE_PEOPLE, Permission.SEE_CONSENT}
     ),
     Role.AUDITOR: _LOOKS | {Permission.CHECK_LOG, Permission.EXPORT_LOG},
+    Role.API_READER: frozenset({Permission.SEE_REQUESTS, Permission.SEE_LOG}),
 }
+# Programs have these, people the others. The scopes of a token are permissions (RFC 6749, 3.3).
+OF_PROGRAMS: Final[Set[Role]] = frozenset({Role.API_READER})

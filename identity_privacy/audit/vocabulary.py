@@ -7,6 +7,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 WORDS: Final[Mapping[str, Promise]] = {
+    "api_client.created": _("API client made"),
+    "api_client.revoked": _("API client shut out"),
+    "api_client.rotated": _("API client given another secret"),
+    "api_client.token_given": _("API client given a token"),
     "attributes.defined": _("Kinds of facts defined"),
     "certificate.issued": _("Certificate issued"),
     "checkpoint.cosigned": _("Checkpoint cosigned by a witness"),

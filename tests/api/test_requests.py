@@ -58,7 +58,7 @@ def test_whoever_has_not_signed_in_is_told_to(anybody: Client, task: Task) -> No
     for path in (REQUESTS, f"{REQUESTS}{task.request.reference}/"):
         answer = anybody.get(path)
         assert answer.status_code == 401
-        assert answer.headers["WWW-Authenticate"].startswith("Session")
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
         assert answer.json()["type"] == "/problems/not-authenticated"
 
 

@@ -68,6 +68,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("user", "user"),
                             ("subject", "subject"),
+                            ("client", "client"),
                             ("system", "system"),
                             ("witness", "witness"),
                             ("service", "service"),

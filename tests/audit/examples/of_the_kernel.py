@@ -9,6 +9,7 @@ from django.conf import settings
 from identity_privacy import clock
 from identity_privacy.access import services as access
 from identity_privacy.access.models import SignInCode, SignInTally
+from identity_privacy.access.services.programs import NewSecret
 from identity_privacy.access.terms import Role
 from identity_privacy.actors import Actor
 from identity_privacy.audit import services as audit
@@ -87,6 +88,46 @@ def take_role(cast: Cast) -> Act:
     return Act(
         run=lambda: access.take_role(actor=SERVICE, user=dana, controller=cast.lindwerk, role=Role.DPO),
         enters=lambda _: [Entered("role.taken", SERVICE, ("user", dana.id), None, cast.lindwerk.id)],
+    )
+
+
+def make_program(cast: Cast) -> NewSecret:
+    return access.create_api_client(actor=SERVICE, controller=cast.lindwerk, code="shop", role=Role.API_READER)
+
+
+@shows(access.create_api_client)
+def create_api_client(cast: Cast) -> Act:
+    return Act(
+        run=lambda: make_program(cast).client.id,
+        enters=lambda made: [Entered("api_client.created", SERVICE, ("api_client", made), None, cast.lindwerk.id)],
+    )
+
+
+@shows(access.rotate_api_client)
+def rotate_api_client(cast: Cast) -> Act:
+    client = make_program(cast).client
+    return Act(
+        run=lambda: access.rotate_api_client(actor=SERVICE, client=client),
+        enters=lambda _: [Entered("api_client.rotated", SERVICE, ("api_client", client.id), None, cast.lindwerk.id)],
+    )
+
+
+@shows(access.revoke_api_client)
+def revoke_api_client(cast: Cast) -> Act:
+    client = make_program(cast).client
+    return Act(
+        run=lambda: access.revoke_api_client(actor=SERVICE, client=client),
+        enters=lambda _: [Entered("api_client.revoked", SERVICE, ("api_client", client.id), None, cast.lindwerk.id)],
+    )
+
+
+@shows(access.enter_token)
+def enter_token(cast: Cast) -> Act:
+    made = make_program(cast)
+    who, target = Actor.client(made.client.id), ("api_client", made.client.id)
+    return Act(
+        run=lambda: access.enter_token(oauth_client_id=made.client_id),
+        enters=lambda _: [Entered("api_client.token_given", who, target, None, cast.lindwerk.id)],
     )
 
 
