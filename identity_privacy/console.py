@@ -27,6 +27,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from identity_privacy.access.limits import CONSOLE_TRIES, TRIES_OF_A_NAME, network_of, refuse_beyond
 from identity_privacy.access.models import Controller, User
 from identity_privacy.access.roles import controllers_for, permissions_of
 from identity_privacy.access.terms import Permission
@@ -274,7 +275,10 @@ class ConsoleSite(AdminSite):
 
     @method_decorator(require_http_methods(["GET", "POST"]))
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The door."""
+        """The door. Raises: TooOften, for whoever tries many names or passwords."""
+        if request.method == "POST":
+            refuse_beyond(CONSOLE_TRIES, network_of(request))
+            refuse_beyond(TRIES_OF_A_NAME, request.POST.get("username", "").casefold())
         return in_english(super().login)(request, extra_context)
 
     def get_urls(self) -> list[URLResolver | URLPattern]:

@@ -68,3 +68,10 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         if not 0 <= number <= MOST_DAYS:
             raise ImproperlyConfigured(f"{var} must be a number of days from 0 to {MOST_DAYS}")
         return number
+
+    def at_least_one(self, var: str, default: int) -> int:
+        """A whole number from 1."""
+        number = int(self.int(var, default=default))
+        if number < 1:
+            raise ImproperlyConfigured(f"{var} must be at least 1")
+        return number

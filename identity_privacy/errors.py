@@ -31,6 +31,17 @@ class NotPermitted(ServiceError):
     title = "You are not allowed to do this"
 
 
+class TooOften(ServiceError):
+    """It was asked or tried more often than is allowed within a while; `Retry-After` says when it may be again."""
+
+    code = "throttled"
+    title = "Too many tries: please wait a while"
+
+    def __init__(self, *, retry_after_seconds: int) -> None:
+        super().__init__()
+        self.retry_after_seconds = retry_after_seconds
+
+
 class NotFound(ServiceError):
     """It does not exist, or not for you: the two look alike on purpose."""
 

@@ -35,6 +35,7 @@ from identity_privacy.errors import (
     PartnerFailure,
     Refused,
     ServiceError,
+    TooOften,
 )
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ STATUS: Final[Mapping[type[ServiceError], int]] = {
     NotPermitted: 403,
     NotFound: 404,
     Refused: 409,
+    TooOften: 429,
     IntegrityFailure: 500,
     PartnerFailure: 502,
     # What is none of these: a part of the service itself is not there at the moment.
@@ -61,6 +63,7 @@ _FRAMEWORK_CODES: Final[Mapping[int, type[ServiceError]]] = {
     401: NotAuthenticated,
     403: NotPermitted,
     404: NotFound,
+    429: TooOften,
 }
 
 
@@ -106,6 +109,8 @@ def exception_handler(error: Exception, context: Mapping[str, object]) -> Respon
         if isinstance(error, NotAuthenticated):
             headers["WWW-Authenticate"] = "Webhook-Signature"  # a 401 names the way in (RFC 9110, 11.6.1)
         view = context["view"].__class__.__name__
+        if isinstance(error, TooOften):
+            headers["Retry-After"] = str(error.retry_after_seconds)
         if isinstance(error, RootKeyUnavailable):
             headers["Retry-After"] = str(error.retry_after_seconds)
             logger.error("%s: %s: %s", view, error.code, error)
@@ -151,7 +156,9 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
 
 
 class RefusalPages:
-    """Middleware: what a service refuses on a page is answered by a page with the error's title, never as our mistake.
+    """Middleware: what a service refuses is answered as such outside of the API's views too, never as our mistake.
+
+    On a page that is a page with the error's title, under the machines' paths a problem.
 
     Errors of our own making (500 and above) stay what they are, so that they are logged and answered as such.
     """
@@ -165,12 +172,18 @@ class RefusalPages:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """The page of an error that a view let through."""
-        if not isinstance(error, ServiceError) or request.path.startswith(MACHINE_PATHS):
+        if not isinstance(error, ServiceError):
             return None
         status = status_of(type(error))
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return None
-        return render(request, "refused.html", {"title": gettext(error.title)}, status=status)
+        if request.path.startswith(MACHINE_PATHS):
+            answer = _answer(problem_of(error))
+        else:
+            answer = render(request, "refused.html", {"title": gettext(error.title)}, status=status)
+        if isinstance(error, TooOften):
+            answer["Retry-After"] = str(error.retry_after_seconds)
+        return answer
 
 
 def document(result: dict[str, object], **_kwargs: object) -> dict[str, object]:

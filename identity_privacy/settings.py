@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "identity_privacy.middleware.keep_api_answers_out_of_caches",
     "identity_privacy.audit.origin.with_origin",
+    "identity_privacy.access.api.throttle.tell_limits",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -155,6 +156,8 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 # Machines: opaque tokens, of which only a hash is stored, so that one can be ended at once.
 IDP_OIDC_ACCESS_TOKEN_FORMAT = "opaque"  # noqa: S105  # a form, no secret
 IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600  # seconds
+# For each program, member of staff or, of those who have not signed in, network.
+API_CALLS_PER_MINUTE = env.at_least_one("API_CALLS_PER_MINUTE", default=600)
 SESSION_COOKIE_SECURE = PRODUCTION
 CSRF_COOKIE_SECURE = PRODUCTION
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=PRODUCTION)
@@ -260,6 +263,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["identity_privacy.parsing.JSONOnly"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["identity_privacy.access.api.throttle.PerCaller"],
     "EXCEPTION_HANDLER": "identity_privacy.problems.exception_handler",
 }
 SPECTACULAR_SETTINGS = {

@@ -22,6 +22,8 @@ env = Environment()
         ("", lambda: env.int("X", default=1)),
         ("fast", lambda: env.float("X", default=1.0)),
         ("-3", lambda: env.days("X", 30)),
+        ("99999999999999", lambda: env.days("X", 30)),
+        ("0", lambda: env.at_least_one("X", 600)),
         ("nope", lambda: env.url_of("X", "https://x", schemes=("https",))),
         ("ftp://x", lambda: env.url_of("X", "https://x", schemes=("https",))),
         ("LOUD", lambda: env.one_of("X", "INFO", words=("INFO",))),

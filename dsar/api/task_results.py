@@ -13,6 +13,8 @@ from rest_framework.views import APIView
 from dsar.models import Task
 from dsar.services import record_result
 from dsar.terms import Outcome
+from identity_privacy.access.limits import BAD_SIGNATURES, count_one, network_of, refuse_if_reached
+from identity_privacy.errors import NotAuthenticated
 
 
 class TaskResultInput(serializers.Serializer[object]):
@@ -43,6 +45,8 @@ class TaskResultView(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    # A system may report as much as it was asked; what nobody has signed is counted instead.
+    throttle_classes = ()
 
     @extend_schema(
         operation_id="task_result",
@@ -59,5 +63,11 @@ class TaskResultView(APIView):
     )
     def post(self, request: Request, task_id: UUID) -> Response:
         """Record a result; sending the same one again changes nothing (Standard Webhooks 1.0)."""
-        task = record_result(task_id=task_id, headers=request.headers, body=request.body)
+        whose = network_of(request._request)
+        refuse_if_reached(BAD_SIGNATURES, whose)
+        try:
+            task = record_result(task_id=task_id, headers=request.headers, body=request.body)
+        except NotAuthenticated:
+            count_one(BAD_SIGNATURES, whose)
+            raise
         return Response(TaskStateOutput(task).data)

@@ -147,3 +147,15 @@ class ApiSecret(models.Model):
     client = models.ForeignKey(ApiClient, on_delete=models.CASCADE, related_name="secrets")
     oauth_client = models.OneToOneField(OAuthClient, on_delete=models.CASCADE, related_name="api_secret")
     valid_until = models.DateTimeField(null=True)
+
+
+class RateTally(models.Model):
+    """How often somebody did something within a window of time; of whom only a keyed hash is known."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    whose = models.CharField(max_length=64)
+    ends_at = models.DateTimeField(db_index=True)
+    count = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["whose", "ends_at"], name="one_rate_tally_a_window"),)

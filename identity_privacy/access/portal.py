@@ -11,6 +11,7 @@ from django.views.i18n import set_language
 
 from identity_privacy.access import presence, services
 from identity_privacy.access.forms import CodeForm, EmailForm
+from identity_privacy.access.limits import SIGN_INS, network_of, refuse_beyond
 from identity_privacy.access.middleware import PortalRequest
 
 
@@ -23,6 +24,7 @@ def sign_in(request: PortalRequest) -> HttpResponse:
         return redirect(settings.LOGIN_REDIRECT_URL)
     form = EmailForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
+        refuse_beyond(SIGN_INS, network_of(request))
         code = services.request_sign_in_code(controller=request.controller, email=form.cleaned_data["email"])
         presence.await_code(request, code)
         return redirect("access:code")

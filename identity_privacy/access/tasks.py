@@ -3,9 +3,11 @@
 from celery import shared_task
 
 from identity_privacy.access import services
+from identity_privacy.access.limits import forget_tallies
 
 
 @shared_task(name="access.forget")
 def forget() -> None:
     """Delete what was kept of sign-ins that are long over."""
     services.forget_sign_ins()
+    forget_tallies()

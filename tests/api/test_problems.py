@@ -26,7 +26,7 @@ HEAD = """# Errors
 Every error of the API is an RFC 9457 problem (`application/problem+json`). Its `type` is `/problems/` and one of the
 codes below; a code never changes its meaning. `errors` names each field that cannot be read. An error of our own making
 (500) says nothing of its cause. Errors of HTTP itself have the codes `method-not-allowed` (405), `not-acceptable`
-(406), `too-large` (413), `unsupported-media-type` (415) and `throttled` (429).
+(406), `too-large` (413) and `unsupported-media-type` (415).
 """
 
 

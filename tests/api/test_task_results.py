@@ -1,13 +1,16 @@
 """A linked system reports over the API: only its own task, only with its own signature, and as often as it likes."""
 
 import json
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from dsar.models import Task
 from dsar.terms import TaskState
+from identity_privacy.access.limits import Limit
 from identity_privacy.audit.models import Entry
 from identity_privacy.clock import machine_now
 from identity_privacy.delivery.models import System
@@ -124,3 +127,21 @@ def _signed_bytes(secret: str, body: bytes) -> dict[str, str]:
 
 def _nothing_was_recorded(task: Task) -> None:
     assert Task.objects.get(pk=task.pk).state == TaskState.ASKED
+
+
+def test_reports_that_nobody_has_signed_are_not_taken_without_end(
+    anybody: Client, task: Task, parcels: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = Limit(name="bad_signature", most=3, window=timedelta(minutes=10))
+    monkeypatch.setattr("dsar.api.task_results.BAD_SIGNATURES", few)
+    unsigned = [report(anybody, task.pk, f"whsec_{'A' * 32}", result(task.pk))[0] for _ in range(4)]
+    assert unsigned == [401, 401, 401, 429]
+    elsewhere = Client(headers={"host": "localhost"}, REMOTE_ADDR="203.0.113.9")
+    assert report(elsewhere, task.pk, inbound_secret(parcels), result(task.pk))[0] == 200
+
+
+def test_a_system_may_report_as_much_as_it_was_asked(
+    anybody: Client, task: Task, parcels: System, settings: Settings
+) -> None:
+    settings.API_CALLS_PER_MINUTE = 1
+    assert {report(anybody, task.pk, inbound_secret(parcels), result(task.pk))[0] for _ in range(4)} == {200}

@@ -11,6 +11,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
+from identity_privacy.access.limits import TOKENS, network_of, refuse_beyond
 from identity_privacy.access.services import enter_token
 
 
@@ -20,11 +21,12 @@ class GiveToken(TokenView):  # type: ignore[misc]  # the package has no types
 
     http_method_names = ("post", "options")
 
-    @transaction.atomic
     def post(self, request: HttpRequest) -> HttpResponse:
-        """A token for an hour, with the scopes that were asked for or all that the program has."""
-        answer: HttpResponse = super().post(request)
-        if answer.status_code == HTTPStatus.OK:
-            given = Token.objects.by_value(json.loads(answer.content)["access_token"]).get()
-            enter_token(oauth_client_id=given.client_id)
+        """A token for an hour, with the scopes that were asked for or all that the program has. Raises: TooOften."""
+        refuse_beyond(TOKENS, network_of(request))
+        with transaction.atomic():
+            answer: HttpResponse = super().post(request)
+            if answer.status_code == HTTPStatus.OK:
+                given = Token.objects.by_value(json.loads(answer.content)["access_token"]).get()
+                enter_token(oauth_client_id=given.client_id)
         return answer
