@@ -200,11 +200,11 @@ class ConsoleAdmin(ModelAdmin[Row]):
         """The page of one object."""
         row = get_object_or_404(self.get_queryset(request), pk=object_id)
         request.current_app = self.admin_site.name
-        return TemplateResponse(
-            request,
-            f"admin/{self.opts.app_label}/{self.opts.model_name}/page.html",
-            {**self.admin_site.each_context(request), "title": self.heading, **self.page(request, row)},
-        )
+        context = self.admin_site.each_context(request)
+        # What may be done with this row, not with any: each is a controller's own.
+        context |= {"title": self.heading, "may": permissions_of(request, getattr(row, "controller_id", None))}
+        template = f"admin/{self.opts.app_label}/{self.opts.model_name}/page.html"
+        return TemplateResponse(request, template, {**context, **self.page(request, row)})
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list, under its own heading."""

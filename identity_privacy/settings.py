@@ -179,6 +179,10 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
     }
 }
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "identity_privacy.access.hashers.RandomSecretHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -311,6 +315,7 @@ LOGGING = {
         "handlers": ["stderr"],
         "level": env.one_of("LOG_LEVEL", "INFO", words=("DEBUG", "INFO", "WARNING", "ERROR")),
     },
-    # At DEBUG it writes what it sends to a key service, and the answers, whole: unwrapped keys among them.
-    "loggers": {"botocore": {"level": "INFO"}},
+    # At DEBUG it writes what it sends to a key service, and the answers, whole: unwrapped keys and access tokens
+    # among them.
+    "loggers": {"botocore": {"level": "INFO"}, "oauthlib": {"level": "INFO"}},
 }

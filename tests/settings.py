@@ -20,7 +20,10 @@ ROOT_KEY = base64.b64encode(b"only for the tests: 32 bytes key").decode()
 
 CELERY_BROKER_URL = "memory://"
 # Passwords cost half a second each by design; here only their use matters.
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.MD5PasswordHasher",
+    "identity_privacy.access.hashers.RandomSecretHasher",
+]
 ALLOWED_HOSTS = ["*"]
 STATIC_ROOT = None  # nothing is collected: the finders serve what the pages ask for
 

@@ -25,7 +25,8 @@ def controller_by_host(
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        controller = _controller_of(request.get_host().rsplit(":", 1)[0])
+        # As a name is compared: whatever its letters' case, and with or without the dot at its end (RFC 4343).
+        controller = _controller_of(request.get_host().rsplit(":", 1)[0].lower().rstrip("."))
         request.controller = controller  # type: ignore[attr-defined]  # views see a PortalRequest
         request.subject_id = _subject_of(request, controller)  # type: ignore[attr-defined]  # as above
         if controller is None:

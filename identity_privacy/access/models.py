@@ -1,6 +1,7 @@
 """Controllers, the people who sign in, their sign-in codes, and the programs that call the API."""
 
 import zoneinfo
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -140,6 +141,15 @@ class ApiClient(models.Model):
         return self.code
 
 
+class ApiSecretQuerySet(models.QuerySet["ApiSecret"]):
+    """Secrets by what they are good for."""
+
+    def valid(self, moment: datetime) -> "ApiSecretQuerySet":
+        """Those that are not too old, of programs that are neither revoked nor switched off."""
+        in_time = models.Q(valid_until=None) | models.Q(valid_until__gt=moment)
+        return self.filter(in_time, client__revoked_at=None, client__user__is_active=True)
+
+
 class ApiSecret(models.Model):
     """One of a program's secrets, which is an OAuth client of its own: so two are valid while it is rotated."""
 
@@ -147,6 +157,8 @@ class ApiSecret(models.Model):
     client = models.ForeignKey(ApiClient, on_delete=models.CASCADE, related_name="secrets")
     oauth_client = models.OneToOneField(OAuthClient, on_delete=models.CASCADE, related_name="api_secret")
     valid_until = models.DateTimeField(null=True)
+
+    objects = ApiSecretQuerySet.as_manager()
 
 
 class RateTally(models.Model):

@@ -27,9 +27,10 @@ def controller_ids_for(request: HttpRequest, permission: Permission) -> Set[UUID
     return _granted(request).get(permission, frozenset())
 
 
-def permissions_of(request: HttpRequest) -> Set[Permission]:
-    """What whoever sends the request may do for one controller at least."""
-    return _granted(request).keys()
+def permissions_of(request: HttpRequest, controller_id: UUID | None = None) -> Set[Permission]:
+    """What whoever sends the request may do for this controller; without one, for one of them at least."""
+    granted = _granted(request)
+    return {one for one, ids in granted.items() if controller_id in ids} if controller_id else granted.keys()
 
 
 def group_of(controller: Controller, role: Role) -> Group:

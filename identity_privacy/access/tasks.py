@@ -1,5 +1,6 @@
 """Celery's way into signing in."""
 
+from allauth.idp.oidc.models import Token
 from celery import shared_task
 
 from identity_privacy.access import services
@@ -11,3 +12,4 @@ def forget() -> None:
     """Delete what was kept of sign-ins that are long over."""
     services.forget_sign_ins()
     forget_tallies()
+    Token.objects.expired().delete()

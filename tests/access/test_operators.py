@@ -6,9 +6,12 @@ from django.test import Client
 
 from identity_privacy.access.models import Controller, User
 from identity_privacy.access.roles import roles_of
+from identity_privacy.access.services import add_staff, give_role
 from identity_privacy.access.terms import Role
 from identity_privacy.audit.models import Entry
-from tests.staff import PASS_PHRASE, at_work
+from identity_privacy.errors import Invalid
+from tests.factories import SERVICE
+from tests.staff import PASS_PHRASE, at_work, hire
 
 BRAND = {
     "name": "Lindwerk",
@@ -79,6 +82,9 @@ def test_a_role_given_or_taken_holds_from_the_next_page_and_is_in_the_log(
         ({"country": "de"}, "^country: "),
         ({"host": "https://privacy.lindwerk.example"}, "^host: give the host name alone, in small letters"),
         ({"host": "Privacy.example"}, "^host: "),
+        ({"host": "x..example"}, "^host: "),
+        ({"host": "x-.example"}, "^host: "),
+        ({"name": "Lind\nwerk"}, "^name: give it in one line"),
         ({"time_zone": "Berlin"}, "^time_zone: no such time zone; give an IANA name such as Europe/Berlin"),
         ({"privacy_email": "nobody"}, "^privacy_email: "),
         ({"name": ""}, "^name: "),
@@ -108,6 +114,13 @@ def test_a_controller_or_a_host_name_is_taken_once() -> None:
         ("give", {"username": "Tom"}, "no member of staff Tom; `staff list` shows all"),
         ("give", {"username": "Sam"}, "This is so already"),
         ("take", {"username": "Sam", "role": "auditor"}, "This is so already"),
+        ("add", {"username": ""}, "username: give letters, digits and .@"),
+        ("add", {"username": "Dana\n"}, "username: give letters"),
+        ("add", {"username": "D" * 151}, "username: give letters"),
+        ("add", {"username": "\uff24\uff21\uff2e\uff21"}, "username: give letters"),
+        ("add", {"username": "sam"}, "username: somebody has this name already"),
+        ("add", {"username": "x@subject.invalid"}, "username: somebody has this name already"),
+        ("add", {"role": "api_reader"}, "invalid choice: 'api_reader'"),
         ("give", {"username": "Sam", "role": "boss"}, "invalid choice: 'boss'"),
     ],
 )
@@ -128,3 +141,13 @@ def test_a_password_is_typed_twice_and_an_easy_one_refused(monkeypatch: pytest.M
     with pytest.raises(CommandError, match=r"^password: "):
         staff("add")
     assert not User.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_role_of_programs_is_given_to_nobody() -> None:
+    open_brand()
+    lindwerk = Controller.objects.get()
+    with pytest.raises(Invalid, match="this role is for programs"):
+        add_staff(actor=SERVICE, controller=lindwerk, username="Dana", password=PASS_PHRASE, role=Role.API_READER)
+    with pytest.raises(Invalid, match="this role is for programs"):
+        give_role(actor=SERVICE, user=hire("Sam", lindwerk), controller=lindwerk, role=Role.API_READER)

@@ -1,5 +1,6 @@
 """The page of permissions is true: every address, every role, one's own controller and another."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from dsar.models import SubjectRequest, Task
 from dsar.services import answer_due, carry_out
 from dsar.terms import Outcome, RequestKind, TaskState
 from identity_privacy.access.models import User
-from identity_privacy.access.roles import renew_roles
+from identity_privacy.access.roles import group_of, renew_roles
 from identity_privacy.access.terms import PERMISSIONS, Permission, Role
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.services import sequence
@@ -31,11 +32,13 @@ from tests.audit.epochs import open_next_epoch
 from tests.cast import ALICE_EMAIL, BOB_EMAIL, CHARLIE_EMAIL, OTHER_HOST, Cast
 from tests.factories import make_request
 from tests.portal.door import signed_in, stranger
-from tests.programs import program
+from tests.programs import make_program, program, token_for, with_token
 from tests.staff import at_work, hire
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "permissions.md").read_text(encoding="utf-8")
 ROLES: Final = (Role.DPO, Role.PRIVACY_ANALYST, Role.SUPPORT_AGENT, Role.AUDITOR)
+# Under a host name that is no controller's, all of one's controllers are in reach, and nobody else's.
+NOBODYS_HOST: Final = "console.example"
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # Both doors, their own addresses, which lead to one another, and the ways out.
 DOORS: Final = ("/console/login/", "/console/logout/", "/sign-in/", "/sign-in/code/", "/sign-out/")
@@ -86,7 +89,7 @@ class World:
         return answer
 
     def _answer(self, browser: Client, row: Row, path: str) -> HttpResponseBase:
-        if row.method == "POST" and not row.address.startswith("/api/"):
+        if row.method == "POST" and (str(row) in self.forms or not row.address.startswith("/api/")):
             return browser.post(path, self.forms.get(str(row), {}))
         return browser.generic(row.method, path, content_type="application/json")
 
@@ -144,6 +147,7 @@ def world(db: None, settings: Settings) -> World:
             "POST /choices/<slug:code>/": {"on": "yes"},
             "POST /choices/all/": {"answer": "refuse"},
             "POST /console/delivery/message/send-again/": {"system": "mailer", "cause": "refused"},
+            "POST /api/v1/oauth/token/": {"grant_type": "client_credentials", "client_id": "x", "client_secret": "x"},
             "POST /language/": {"language": "de"},
         },
     )
@@ -181,7 +185,10 @@ def test_each_role_comes_to_what_the_page_says(world: World, row: Row) -> None:
 def test_what_is_of_another_controller_does_not_exist_in_whatever_role(world: World, row: Row) -> None:
     owner = next(browser for browser, cell in zip(browsers(world.cast), row.cells, strict=True) if cell == "yes")
     assert came_to(world.ask(owner, row), row) == "yes", "the owner first, so that it is there to be found"
-    for browser in browsers(world.cast, OTHER_HOST):
+    elsewhere = [at_work(hire(f"{role} anywhere", world.cast.otherwerk, role=role), NOBODYS_HOST) for role in ROLES]
+    if row.address.startswith(("/console/", "/api/")):
+        elsewhere.append(program(world.cast.otherwerk, host=NOBODYS_HOST))
+    for browser in (*browsers(world.cast, OTHER_HOST), *elsewhere):
         assert came_to(world.ask(browser, row), row) in {"404", "sign in"}
 
 
@@ -207,7 +214,10 @@ def test_a_list_shows_nothing_of_another_controller(world: World, row: Row) -> N
     marks += map(str, Task.objects.values_list("pk", flat=True))
     own, *_ = browsers(world.cast)
     assert any(mark in _text(world.ask(own, row)) for mark in marks), "its own staff find something there"
-    for browser in browsers(world.cast, OTHER_HOST):
+    elsewhere = [at_work(hire(f"{role} anywhere", world.cast.otherwerk, role=role), NOBODYS_HOST) for role in ROLES]
+    if row.address.startswith("/api/"):
+        elsewhere.append(program(world.cast.otherwerk, host=NOBODYS_HOST))
+    for browser in (*browsers(world.cast, OTHER_HOST), *elsewhere):
         shown = _text(world.ask(browser, row))
         assert [mark for mark in marks if mark in shown] == []
 
@@ -236,13 +246,45 @@ def test_no_page_links_to_one_that_does_not_exist_for_whoever_reads_it(world: Wo
 def test_one_who_is_dpo_here_and_auditor_there_does_there_only_what_an_auditor_may(world: World) -> None:
     both = hire("Both", world.cast.otherwerk, role=Role.DPO)
     both.groups.add(*hire("Template", world.cast.lindwerk, role=Role.AUDITOR).groups.all())
-    # Under a host name that is no controller's, all of one's controllers are in reach.
-    browser = at_work(both, "console.example")
+    browser = at_work(both, NOBODYS_HOST)
     path = world.paths["/console/delivery/message/<uuid:object_id>/send-again/"]
     assert browser.get(path.removesuffix("send-again/")).status_code == 200
     assert browser.post(path).status_code == 403
     browser.post("/console/delivery/message/send-again/", {"system": "mailer", "cause": "refused"})
     assert Message.objects.dead().count() == 1
+    assert "Send again" not in browser.get(path.removesuffix("send-again/")).text
+
+
+def test_one_who_is_auditor_here_and_analyst_there_downloads_from_here_alone(world: World) -> None:
+    both = hire("Both", world.cast.otherwerk, role=Role.AUDITOR)
+    both.groups.add(*hire("Template", world.cast.lindwerk, role=Role.PRIVACY_ANALYST).groups.all())
+    browser = at_work(both, NOBODYS_HOST)
+    assert browser.get(world.paths["/console/audit/entry/<uuid:object_id>/"]).status_code == 200, "there they may look"
+    download = browser.post("/console/audit/entry/download/", {})
+    taken = b"".join(getattr(download, "streaming_content", ()))
+    assert taken
+    lines = [json.loads(line)["entry"] for line in taken.splitlines()]
+    assert {line["controller"] for line in lines} == {str(world.cast.otherwerk.pk)}
+
+
+def test_neither_a_persons_nor_a_programs_user_row_comes_in_with_a_role_of_staff(world: World) -> None:
+    made = make_program(world.cast.lindwerk, "shop")
+    for user in (made.client.user, User.objects.for_subject(world.cast.lindwerk, world.cast.alice)):
+        user.groups.add(group_of(world.cast.lindwerk, Role.DPO))
+        for row in LISTS:
+            if row.address.startswith("/console/"):
+                assert came_to(world.ask(at_work(user), row), row) == "sign in"
+        assert at_work(user).get("/api/v1/requests/").status_code == 404
+    with_its_token = with_token(token_for(made))
+    assert with_its_token.get("/console/").status_code == 302
+    assert with_its_token.get("/api/v1/audit/entries/").status_code == 200, "as its own role says"
+
+
+@pytest.mark.parametrize("host", ["LOCALHOST", "localhost.", "Localhost:8000"])
+def test_a_host_name_is_the_same_however_it_is_written(world: World, host: str) -> None:
+    elsewhere = at_work(hire("Otto", world.cast.otherwerk), host)
+    assert elsewhere.get("/api/v1/requests/").status_code == 404
+    assert at_work(hire("Dana", world.cast.lindwerk), host).get("/api/v1/requests/").status_code == 200
 
 
 def test_a_member_of_staff_who_was_switched_off_is_nobody(world: World) -> None:

@@ -3,13 +3,12 @@
 from typing import Final
 
 from allauth.idp.oidc.models import Token
-from django.db.models import Q
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from identity_privacy import clock
-from identity_privacy.access.models import Controller, User
+from identity_privacy.access.models import ApiSecret, Controller, User
 
 _SCHEME: Final = b"bearer"
 
@@ -37,9 +36,8 @@ class BearerToken(BaseAuthentication):
 
 
 def _found(value: str) -> Token | None:
-    is_alive = Q(client__api_secret__valid_until=None) | Q(client__api_secret__valid_until__gt=clock.now())
     # In one query, with all that makes it invalid at once: nothing of it is kept anywhere else.
     tokens = Token.objects.valid().by_value(value).filter(type=Token.Type.ACCESS_TOKEN)
-    alive = tokens.filter(is_alive, client__owner__is_active=True, client__owner__api_client__revoked_at=None)
+    alive = tokens.filter(client__api_secret__in=ApiSecret.objects.valid(clock.now()))
     found: Token | None = alive.select_related("client__owner__api_client").first()
     return found

@@ -12,7 +12,8 @@ from identity_privacy.actors import Actor
 from identity_privacy.audit.services import record
 from identity_privacy.errors import Invalid
 
-_HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_LABEL: Final = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_HOST: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 
 
@@ -31,6 +32,8 @@ def open_controller(
     )
     if not _HOST.fullmatch(host):
         raise Invalid("give the host name alone, in small letters: privacy.brand.example", field="host")
+    if not name.isprintable():
+        raise Invalid("give it in one line", field="name")
     if not _COUNTRY.fullmatch(country):
         raise Invalid("give the two capital letters of ISO 3166, such as DE", field="country")
     if time_zone not in available_timezones():

@@ -1,5 +1,6 @@
 """Programs that call the API: made, given a new secret, shut out."""
 
+import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -7,13 +8,13 @@ from datetime import timedelta
 from typing import Final
 
 from allauth.idp.oidc.models import Client as OAuthClient
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_slug
+from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.db.models import Q
 
 from identity_privacy import clock
 from identity_privacy.access.errors import ClientRevoked
+from identity_privacy.access.hashers import RandomSecretHasher
 from identity_privacy.access.models import ApiClient, ApiSecret, Controller, User
 from identity_privacy.access.roles import group_of
 from identity_privacy.access.terms import OF_PROGRAMS, PERMISSIONS, Permission, Role
@@ -23,6 +24,7 @@ from identity_privacy.errors import Invalid
 
 OVERLAP: Final = timedelta(days=7)
 _SECRET_BYTES: Final = 32
+_CODE: Final = re.compile(r"[A-Za-z0-9_-]{1,50}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +49,8 @@ def create_api_client(
         raise Invalid(f"programs have one of these: {', '.join(sorted(OF_PROGRAMS))}", field="role")
     if beyond := sorted(set(scopes) - PERMISSIONS[role]):
         raise Invalid(f"{role} has no such scope; it has: {', '.join(sorted(PERMISSIONS[role]))}", field=beyond[0])
-    try:
-        validate_slug(code)
-    except ValidationError:
-        raise Invalid("give letters, digits, - and _ alone", field="code") from None
+    if not _CODE.fullmatch(code):
+        raise Invalid("give letters, digits, - and _ alone, at most 50", field="code")
     if ApiClient.objects.filter(controller=controller, code=code).exists():
         raise Invalid("another API client of this controller has this code", field="code")
     user = User.objects.create_program()
@@ -109,7 +109,7 @@ def _held(client: ApiClient) -> ApiClient:
 def _new_secret(client: ApiClient, scopes: tuple[str, ...]) -> NewSecret:
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     oauth = OAuthClient(name=client.code, owner=client.user, redirect_uris="", response_types="")
-    oauth.set_secret(secret)
+    oauth.secret = make_password(secret, hasher=RandomSecretHasher.algorithm)
     oauth.set_grant_types([OAuthClient.GrantType.CLIENT_CREDENTIALS])
     oauth.set_scopes(list(scopes))
     oauth.set_default_scopes(list(scopes))

@@ -10,7 +10,7 @@ from identity_privacy.access.finding import controller_named, staff_named
 from identity_privacy.access.models import Controller, User
 from identity_privacy.access.roles import roles_of
 from identity_privacy.access.services import add_staff, give_role, take_role
-from identity_privacy.access.terms import Role
+from identity_privacy.access.terms import OF_PROGRAMS, Role
 from identity_privacy.actors import Actor
 from identity_privacy.errors import Invalid, NotFound, Refused
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
             one = commands.add_parser(act, help=words, description=_ABOUT_ADDING if act == "add" else words)
             one.add_argument("username", help="the name that they sign in with")
             one.add_argument("--controller", required=True, help="code of the controller")
-            one.add_argument("--role", required=True, choices=Role.values)
+            one.add_argument("--role", required=True, choices=sorted(set(Role) - OF_PROGRAMS))
         commands.add_parser("list", help="Show everybody and their roles")
 
     def handle(self, *, act: str, **options: str) -> None:
