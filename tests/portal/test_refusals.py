@@ -49,7 +49,9 @@ def test_what_is_our_own_mistake_stays_one(rf: RequestFactory, error: Exception)
 
 
 def test_a_machine_is_answered_by_a_problem_and_not_by_a_page(rf: RequestFactory) -> None:
-    assert _pages().process_exception(rf.get("/api/v1/somewhere/"), NotNow()) is None
+    answer = _pages().process_exception(rf.get("/api/v1/somewhere/"), NotNow())
+    assert answer is not None
+    assert (answer.status_code, answer.headers["Content-Type"]) == (409, "application/problem+json")
 
 
 def _pages() -> RefusalPages:
