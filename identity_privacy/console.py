@@ -288,7 +288,7 @@ class ConsoleSite(AdminSite):
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """What every page of the console needs."""
         is_inside = self.has_permission(request)
-        controllers = controllers_for(request, Permission.WORK_CONSOLE).order_by("name") if is_inside else []
+        controllers = self._controllers(request) if is_inside else []
         return {
             "site_title": self.site_title,
             "site_header": " · ".join(controller.name for controller in controllers) or self.site_header,
@@ -309,6 +309,10 @@ class ConsoleSite(AdminSite):
             "admin/index.html",
             {**self.each_context(request), "title": self.index_title, **self.today(request), **(extra_context or {})},
         )
+
+    def _controllers(self, request: HttpRequest) -> Iterable[Controller]:
+        at: Controller | None = getattr(request, "controller", None)
+        return [at] if at is not None else controllers_for(request, Permission.WORK_CONSOLE).order_by("name")
 
     def _places(self, request: HttpRequest) -> list[Place]:
         place = partial(self._place, request)
