@@ -93,7 +93,8 @@ def test_a_log_is_witnessed_until_it_goes_back_and_again_once_it_is_handed_over(
 def test_a_witness_that_runs_on_ends_at_once_when_the_log_is_forked(machine: Machine) -> None:
     grow(3)
     grow(2)
-    process = machine.start(*machine.watching("--interval", "0.2"))
+    # Long enough that it is between two rounds when it is stopped: a question under way would be answered meanwhile.
+    process = machine.start(*machine.watching("--interval", "3"))
     assert process.stdout is not None
     try:
         assert process.stdout.readline() == f"{ORIGIN}: 5 entries, cosigned\n"
