@@ -6,7 +6,7 @@ URL of its own and calls a service. What one may not see does not exist (404); a
 (403).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, cast
@@ -137,8 +137,8 @@ class ConsoleAdmin(ModelAdmin[Row]):
         """The number beside this kind in the side list: how many are open, or need a person."""
         return None
 
-    def controllers(self, request: HttpRequest) -> QuerySet[Controller]:
-        """Those whose things this member of staff may see here."""
+    def controllers(self, request: HttpRequest) -> Set[UUID]:
+        """The ids of those whose things this member of staff may see here."""
         return controllers_for(request, self.permission)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Row]:
@@ -312,7 +312,9 @@ class ConsoleSite(AdminSite):
 
     def _controllers(self, request: HttpRequest) -> Iterable[Controller]:
         at: Controller | None = getattr(request, "controller", None)
-        return [at] if at is not None else controllers_for(request, Permission.WORK_CONSOLE).order_by("name")
+        if at is not None:
+            return [at]
+        return Controller.objects.filter(pk__in=controllers_for(request, Permission.WORK_CONSOLE)).order_by("name")
 
     def _places(self, request: HttpRequest) -> list[Place]:
         place = partial(self._place, request)

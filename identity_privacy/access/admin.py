@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from identity_privacy.access.entries import EntryRow, entries_of_own_controllers, entry_rows
 from identity_privacy.access.narrowing import EntriesFilter, EntriesForm
-from identity_privacy.access.roles import controller_ids_for
+from identity_privacy.access.roles import controllers_for
 from identity_privacy.access.terms import Permission
 from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.finding import matching
@@ -87,7 +87,7 @@ class EntryAdmin(ConsoleAdmin[Entry]):
         lines = export_entries(
             actor=actor_of(request),
             entries=matching(_found(Entry.objects.all(), term), form.wanted()),
-            controllers=list(controller_ids_for(request, Permission.EXPORT_LOG)),
+            controllers=list(controllers_for(request, Permission.EXPORT_LOG)),
             by=[*form.filled_in(), *(["search"] if term else [])],
             subject_id=form.cleaned_data["subject"],
         )

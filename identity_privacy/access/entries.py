@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from identity_privacy.access.models import User
-from identity_privacy.access.roles import controller_ids_for
+from identity_privacy.access.roles import controllers_for
 from identity_privacy.access.terms import Permission
 from identity_privacy.actors import ActorKind
 from identity_privacy.audit.models import Entry
@@ -41,7 +41,7 @@ def entries_of_own_controllers(request: HttpRequest) -> QuerySet[Entry]:
     Raises: NotFound, for whoever may see none.
     """
     # As plain ids, so that the database sees which ones when it chooses its way through a long log.
-    controllers = controller_ids_for(request, Permission.SEE_LOG)
+    controllers = controllers_for(request, Permission.SEE_LOG)
     if not controllers:
         raise NotFound
     return Entry.objects.filter(controller_id__in=controllers)

@@ -1,7 +1,6 @@
 """Controllers, the people who sign in, their sign-in codes, and the programs that call the API."""
 
 import zoneinfo
-from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from django.db import models
 from guardian.models import GroupObjectPermissionBase
 from uuid_utils.compat import uuid7
 
+from identity_privacy.access.querysets import ApiSecretQuerySet
 from identity_privacy.access.terms import Permission
 
 
@@ -139,15 +139,6 @@ class ApiClient(models.Model):
 
     def __str__(self) -> str:
         return self.code
-
-
-class ApiSecretQuerySet(models.QuerySet["ApiSecret"]):
-    """Secrets by what they are good for."""
-
-    def valid(self, moment: datetime) -> "ApiSecretQuerySet":
-        """Those that are not too old, of programs that are neither revoked nor switched off."""
-        in_time = models.Q(valid_until=None) | models.Q(valid_until__gt=moment)
-        return self.filter(in_time, client__revoked_at=None, client__user__is_active=True)
 
 
 class ApiSecret(models.Model):

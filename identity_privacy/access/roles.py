@@ -5,7 +5,6 @@ from uuid import UUID
 
 from allauth.idp.oidc.models import Token
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from guardian.shortcuts import assign_perm
 
@@ -13,17 +12,12 @@ from identity_privacy.access.models import Controller, ControllerGroupPermission
 from identity_privacy.access.terms import PERMISSIONS, Permission, Role
 
 
-def controllers_for(request: HttpRequest, permission: Permission) -> QuerySet[Controller]:
-    """The controllers for which whoever sends the request may do this; under a controller's own host name, only it.
+def controllers_for(request: HttpRequest, permission: Permission) -> Set[UUID]:
+    """The ids of the controllers for which whoever sends the request may do this; under one's own host name, only it.
 
     By their roles alone, and a program by the scopes of its token: neither a permission on all controllers nor a
     superuser's flag opens any.
     """
-    return Controller.objects.filter(pk__in=controller_ids_for(request, permission))
-
-
-def controller_ids_for(request: HttpRequest, permission: Permission) -> Set[UUID]:
-    """The same by their ids."""
     return _granted(request).get(permission, frozenset())
 
 

@@ -28,7 +28,7 @@ from identity_privacy.audit.checkpoints import cosigned_note, latest_checkpoint
 from identity_privacy.audit.errors import LogAltered
 from identity_privacy.audit.models import Checkpoint, Cosignature, Entry, Sequenced
 from identity_privacy.audit.proofs import inclusion_hashes, prove_consistency
-from identity_privacy.audit.pruning import refuse_unless_pruned, with_pruned
+from identity_privacy.audit.pruning import refuse_unless_pruned, runs_of, with_pruned
 from identity_privacy.audit.stored_tree import as_bytes
 from identity_privacy.audit.tiles import TileReader
 from identity_privacy.audit.walking import Stored, walk
@@ -204,11 +204,10 @@ def _hash_alone(epoch: int, stored: Stored) -> bytes:
     return canonical_json({"leaf": base64.b64encode(leaf).decode()})
 
 
-def _refuse_missing(epoch: int, places: QuerySet[Sequenced]) -> None:
+def _refuse_missing(places: QuerySet[Sequenced]) -> None:
     """Let none of the entries be missing but those that were pruned. Raises: LogAltered."""
-    gone = places.exclude(Exists(Entry.objects.filter(id=OuterRef("entry_id"))))
-    for index in gone.order_by("index").values_list("index", flat=True).iterator(chunk_size=500):
-        refuse_unless_pruned(epoch, index, index + 1)
+    for run in runs_of(places.exclude(Exists(Entry.objects.filter(id=OuterRef("entry_id"))))):
+        refuse_unless_pruned(run)
 
 
 def _proven(part: Part, selection: Selection) -> Iterator[bytes]:
@@ -218,7 +217,7 @@ def _proven(part: Part, selection: Selection) -> Iterator[bytes]:
     if selection.names_entries:
         places = places.filter(entry__in=selection.entries())
     else:
-        _refuse_missing(epoch, places)
+        _refuse_missing(places)
     node = TileReader(epoch)
     for place in places.select_related("entry").order_by("index").iterator(chunk_size=500):
         hashes = inclusion_hashes(place.index, size, node)

@@ -67,7 +67,7 @@ class Pruning:
     @property
     def count(self) -> int:
         """How many go."""
-        return sum(run.end - run.start for run in self.runs)
+        return _how_many(self.runs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,11 @@ class Statement:
     @property
     def count(self) -> int:
         """How many went."""
-        return sum(run.end - run.start for run in self.runs)
+        return _how_many(self.runs)
+
+
+def _how_many(runs: Sequence[Run]) -> int:
+    return sum(run.end - run.start for run in runs)
 
 
 def plan_pruning(day: date) -> Pruning:
@@ -97,14 +101,15 @@ def plan_pruning(day: date) -> Pruning:
     going = older.exclude(kept)
     return Pruning(
         before=before,
-        runs=_runs(going),
+        runs=runs_of(Sequenced.objects.filter(entry__in=going)),
         kept=list(older.filter(kept).values_list("id", flat=True)),
         unplaced=going.filter(sequenced=None).count(),
     )
 
 
-def _runs(entries: QuerySet[Entry]) -> list[Run]:
-    places = Sequenced.objects.filter(entry__in=entries).order_by("epoch", "index").values_list("epoch", "index")
+def runs_of(among: QuerySet[Sequenced]) -> list[Run]:
+    """Which of these places follow one another."""
+    places = among.order_by("epoch", "index").values_list("epoch", "index")
     found, page = [Run(0, 0, 0)], list(places[:_PAGE])
     while page:
         for epoch, index in page:
@@ -117,13 +122,13 @@ def _runs(entries: QuerySet[Entry]) -> list[Run]:
     return found[1:]
 
 
-def refuse_unless_pruned(epoch: int, start: int, end: int) -> None:
-    """Let entries of an epoch be missing, from `start` up to `end`, only if the log states that they were pruned.
+def refuse_unless_pruned(run: Run) -> None:
+    """Let the entries of these places be missing only if the log states that they were pruned.
 
     Raises: LogAltered, naming the first that is missing without.
     """
-    if (until := _pruned_until(epoch, start, end)) < end:
-        raise LogAltered(f"entry {until} of epoch {epoch} is missing")
+    if (until := _pruned_until(*run)) < run.end:
+        raise LogAltered(f"entry {until} of epoch {run.epoch} is missing")
 
 
 def with_pruned(epoch: int, batch: Sequence[Stored]) -> list[Stored]:

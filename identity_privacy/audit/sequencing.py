@@ -53,26 +53,24 @@ _OVERLOOKED: Final = """
         AND NOT EXISTS (SELECT FROM audit_sequenced place WHERE place.entry_id = entry.id)
     LIMIT 1
 """
+LAST_PLACED_ON_SQLITE: Final = """
+    SELECT last.rowid FROM audit_entry last
+    WHERE last.id = (SELECT entry_id FROM audit_sequenced ORDER BY epoch DESC, "index" DESC LIMIT 1)
+"""
 # The rows before the last one that has a place are not looked at.
-_FIND_ON_SQLITE: Final = """
+_FIND_ON_SQLITE: Final = f"""
     SELECT id, leaf_hash FROM audit_entry
-    WHERE rowid > coalesce((
-            SELECT last.rowid FROM audit_entry last
-            WHERE last.id = (SELECT entry_id FROM audit_sequenced ORDER BY epoch DESC, "index" DESC LIMIT 1)
-        ), 0)
+    WHERE rowid > coalesce(({LAST_PLACED_ON_SQLITE}), 0)
         AND NOT EXISTS (SELECT 1 FROM audit_sequenced place WHERE place.entry_id = audit_entry.id)
     ORDER BY rowid LIMIT %s
-"""
+"""  # noqa: S608  # ours
 
-_OVERLOOKED_ON_SQLITE: Final = """
+_OVERLOOKED_ON_SQLITE: Final = f"""
     SELECT id FROM audit_entry
-    WHERE rowid < (
-            SELECT last.rowid FROM audit_entry last
-            WHERE last.id = (SELECT entry_id FROM audit_sequenced ORDER BY epoch DESC, "index" DESC LIMIT 1)
-        )
+    WHERE rowid < ({LAST_PLACED_ON_SQLITE})
         AND NOT EXISTS (SELECT 1 FROM audit_sequenced place WHERE place.entry_id = audit_entry.id)
     LIMIT 1
-"""
+"""  # noqa: S608  # ours
 
 
 def place_new_entries(epoch: int, size: int, limit: int) -> list[bytes]:

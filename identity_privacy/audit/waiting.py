@@ -7,13 +7,16 @@ from typing import Final
 from django.db import connection
 
 from identity_privacy import clock
+from identity_privacy.audit.sequencing import LAST_PLACED_ON_SQLITE
 
 # A sequencer that works leaves no entry waiting for longer.
 MOST: Final = timedelta(seconds=10)
 # No more are counted: what matters is that they are many.
 COUNTED: Final = 10_000
 _HORIZON: Final = """
-    SELECT max(written_in) FROM audit_horizon WHERE cluster = (SELECT system_identifier::text FROM pg_control_system())
+    SELECT max(written_in) FROM audit_horizon
+    WHERE cluster = (SELECT system_identifier::text FROM pg_control_system())
+        AND written_in <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint
 """
 # As the sequencer finds them (see `sequencing`): of the others none can be without a place.
 _WAITING_ON_POSTGRESQL: Final = """
@@ -24,17 +27,14 @@ _WAITING_ON_POSTGRESQL: Final = """
         ORDER BY written_in, id LIMIT %s
     ) waiting
 """
-_WAITING_ON_SQLITE: Final = """
+_WAITING_ON_SQLITE: Final = f"""
     SELECT count(*), min(at) FROM (
         SELECT at FROM audit_entry
-        WHERE rowid > coalesce((
-                SELECT last.rowid FROM audit_entry last
-                WHERE last.id = (SELECT entry_id FROM audit_sequenced ORDER BY epoch DESC, "index" DESC LIMIT 1)
-            ), 0)
+        WHERE rowid > coalesce(({LAST_PLACED_ON_SQLITE}), 0)
             AND NOT EXISTS (SELECT 1 FROM audit_sequenced place WHERE place.entry_id = audit_entry.id)
         ORDER BY rowid LIMIT %s
     )
-"""
+"""  # noqa: S608  # ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

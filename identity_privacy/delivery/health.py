@@ -1,6 +1,6 @@
 """How linked systems do, and which messages are stuck: what the console tells of delivery."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +9,6 @@ from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from identity_privacy.access.models import Controller
 from identity_privacy.delivery.models import Message, System
 from identity_privacy.delivery.terms import MessageState
 from identity_privacy.tags import Tag
@@ -99,9 +98,9 @@ def tries_of(message: Message) -> str:
     return f"{tried}; {message.last_error}" if message.last_error else tried
 
 
-def health_of(controllers: QuerySet[Controller]) -> Sequence[Health]:
-    """Every linked system's health, the troubled first; three queries."""
-    systems = System.objects.filter(controller__in=controllers.values("pk")).order_by("name")
+def health_of(controllers: Set[UUID]) -> Sequence[Health]:
+    """The health of every system that is linked to these controllers, the troubled first; three queries."""
+    systems = System.objects.filter(controller__in=controllers).order_by("name")
     waiting = _undelivered(systems)
     latest = Message.objects.filter(system=OuterRef("pk")).order_by("-id")
     last_words = systems.values_list(
@@ -123,17 +122,17 @@ def health_of(controllers: QuerySet[Controller]) -> Sequence[Health]:
     return sorted(found, key=lambda health: (not health.needs_person, health.is_well))
 
 
-def systems_needing_person(controllers: QuerySet[Controller]) -> int:
+def systems_needing_person(controllers: Set[UUID]) -> int:
     """How many linked systems do not mend by themselves; one query."""
-    systems = System.objects.filter(controller__in=controllers.values("pk"))
+    systems = System.objects.filter(controller__in=controllers)
     return systems.filter(Q(is_active=False) | Exists(Message.objects.dead().filter(system=OuterRef("pk")))).count()
 
 
-def stuck_messages(controllers: QuerySet[Controller]) -> Sequence[Stuck]:
+def stuck_messages(controllers: Set[UUID]) -> Sequence[Stuck]:
     """Given-up messages by system and cause, the most first."""
     groups = (
         Message.objects.dead()
-        .filter(controller__in=controllers.values("pk"))
+        .filter(controller__in=controllers)
         .order_by()
         .values_list("system__code", "system__name", "last_error")
         .annotate(count=Count("id"), since=Min("dead_at"))

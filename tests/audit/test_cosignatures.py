@@ -338,8 +338,7 @@ def test_what_a_witness_had_cosigned_beyond_the_hand_over_stops_the_log_all_the_
 def test_a_fork_that_is_shown_takes_nothing_away_from_what_the_witness_holds() -> None:
     checkpoint = grow(5)
     services.accept_cosignature(note=cosigned(checkpoint))
-    text = checkpoint_text(ORIGIN, 4, b"another root of four entries----")
-    forked = signed_checkpoint(ORIGIN, 4, b"another root of four entries----") + WITNESS.cosign(text, at=1)
+    forked = a_fork()
     with pytest.raises(CheckpointNotHeld):
         services.accept_cosignature(note=forked)
     services.hand_over(actor=SERVICE)
@@ -347,11 +346,16 @@ def test_a_fork_that_is_shown_takes_nothing_away_from_what_the_witness_holds() -
     assert {text_of(note) for note in handed_over} == {text_of(checkpoint.note), text_of(forked)}
 
 
+def a_fork() -> str:
+    """A checkpoint of four other entries than the log has, which we signed and the witness cosigned."""
+    other = b"another root of four entries----"
+    return signed_checkpoint(ORIGIN, 4, other) + WITNESS.cosign(checkpoint_text(ORIGIN, 4, other), at=1)
+
+
 def test_a_fork_is_the_alarm_even_beside_a_newer_checkpoint_that_is_held() -> None:
     checkpoint = grow(5)
     services.accept_cosignature(note=cosigned(checkpoint))
-    text = checkpoint_text(ORIGIN, 4, b"another root of four entries----")
-    forked = signed_checkpoint(ORIGIN, 4, b"another root of four entries----") + WITNESS.cosign(text, at=1)
+    forked = a_fork()
     with pytest.raises(CheckpointNotHeld):
         services.accept_cosignature(note=forked)
     assert [(one.holder, one.size) for one in not_continued()] == [(WITNESS.name, 4)]

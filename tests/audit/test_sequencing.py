@@ -18,6 +18,7 @@ from identity_privacy.audit.models import Checkpoint, Entry, Horizon, Sequenced,
 from identity_privacy.audit.sequencing import place_new_entries
 from identity_privacy.audit.services import growing
 from identity_privacy.audit.verification import verify_log
+from identity_privacy.audit.waiting import waiting
 from tests.conftest import triggers_lifted
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -172,6 +173,7 @@ def test_a_horizon_that_was_moved_keeps_no_entry_from_its_place() -> None:
     services.sequence()
     enter(2)
     Horizon.objects.update(written_in=2**62)
+    assert waiting().count == 2
     assert services.sequence() == 2
     assert verify_log() == 5
 

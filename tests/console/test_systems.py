@@ -3,7 +3,6 @@
 from django.test import Client
 
 from dsar.models import SubjectRequest
-from identity_privacy.access.models import Controller
 from identity_privacy.clock import now
 from identity_privacy.delivery.health import health_of
 from identity_privacy.delivery.models import Message, System
@@ -46,7 +45,7 @@ def test_a_system_that_was_switched_off_needs_a_person(stage: Cast, parcels: Sys
 
 
 def test_the_troubled_stand_first(stage: Cast, dead_letter: Message) -> None:
-    names = [health.system.name for health in health_of(Controller.objects.filter(pk=stage.lindwerk.pk))]
+    names = [health.system.name for health in health_of({stage.lindwerk.pk})]
     assert names[0] == "Paketlauf"
 
 
@@ -60,6 +59,6 @@ def test_the_page_of_a_system_shows_its_last_messages_and_no_secret(
 
 
 def _said(stage: Cast, system: System) -> tuple[str, str]:
-    healths = health_of(Controller.objects.filter(pk=stage.lindwerk.pk))
+    healths = health_of({stage.lindwerk.pk})
     health = next(found for found in healths if found.system.pk == system.pk)
     return str(health.tag().words), health.sentence()

@@ -1,12 +1,10 @@
 """The token endpoint for programs: OAuth 2 client credentials (RFC 6749, 4.4). Its errors are that RFC's own (5.2)."""
 
-import json
 from http import HTTPStatus
 from typing import Final
 
 from allauth.core.internal.httpkit import extract_basic_auth
 from allauth.idp.oidc.models import Client as OAuthClient
-from allauth.idp.oidc.models import Token
 from allauth.idp.oidc.views import TokenView
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -36,13 +34,12 @@ class GiveToken(TokenView):  # type: ignore[misc]  # the package has no types
             return _refused("invalid_request")
         if request.POST["grant_type"] != OAuthClient.GrantType.CLIENT_CREDENTIALS:
             return _refused("unsupported_grant_type")
-        if not _is_known(request):
+        if (secret := _secret_named(request)) is None:
             return _refused("invalid_client", HTTPStatus.UNAUTHORIZED)
         with transaction.atomic():
             answer: HttpResponse = super().post(request)
             if answer.status_code == HTTPStatus.OK:
-                given = Token.objects.by_value(json.loads(answer.content)["access_token"]).get()
-                enter_token(oauth_client_id=given.client_id)
+                enter_token(client=secret.client)
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
             answer.headers["WWW-Authenticate"] = _BASIC
         return answer
@@ -60,12 +57,12 @@ def _is_of_this_grant(request: HttpRequest) -> bool:
     )
 
 
-def _is_known(request: HttpRequest) -> bool:
-    """Whether the secret, be it right or not, is one that opens anything now."""
+def _secret_named(request: HttpRequest) -> ApiSecret | None:
+    """Which secret is meant, be it shown rightly or not, if it opens anything now."""
     client_id, _ = extract_basic_auth(request.headers)
     client_id = client_id or request.POST.get("client_id", "")
-    known = ApiSecret.objects.valid(clock.now())
-    return client_id.isprintable() and known.filter(oauth_client_id=client_id).exists()
+    known = ApiSecret.objects.valid(clock.now()).select_related("client")
+    return known.filter(oauth_client_id=client_id).first() if client_id.isprintable() else None
 
 
 def _refused(error: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> HttpResponse:

@@ -23,12 +23,9 @@ class BearerToken(BaseAuthentication):
             return None
         token = _found(value.strip().decode(errors="replace"))
         at: Controller | None = getattr(request, "controller", None)
-        if token is None or token.client is None or token.client.owner is None:
+        if token is None or (at is not None and token.client.owner.api_client.controller_id != at.id):
             raise AuthenticationFailed("the token is unknown, expired or revoked")
-        user = token.client.owner
-        if at is not None and user.api_client.controller_id != at.id:
-            raise AuthenticationFailed("the token is unknown, expired or revoked")
-        return user, token
+        return token.client.owner, token
 
     def authenticate_header(self, request: Request) -> str:
         """The challenge that a 401 must carry (RFC 9110, 11.6.1)."""

@@ -92,9 +92,8 @@ def revoke_api_client(*, actor: Actor, client: ApiClient) -> None:
 
 
 @transaction.atomic
-def enter_token(*, oauth_client_id: str) -> None:
+def enter_token(*, client: ApiClient) -> None:
     """Enter that a program was given a token."""
-    client = ApiClient.objects.get(secrets__oauth_client=oauth_client_id)
     _enter(Actor.client(client.id), "api_client.token_given", client)
 
 

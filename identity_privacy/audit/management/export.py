@@ -17,6 +17,7 @@ from identity_privacy.audit.continuity import WHAT_TO_DO
 from identity_privacy.audit.errors import LogAltered, LogBehind, LogRenamed
 from identity_privacy.audit.exporting import Selection
 from identity_privacy.audit.management.arguments import day, epoch
+from identity_privacy.audit.management.counting import entries
 from identity_privacy.audit.naming import controller_named
 from identity_privacy.errors import NotFound, Refused
 
@@ -58,8 +59,7 @@ def run(folder: Path, options: Mapping[str, object], stdout: OutputWrapper) -> N
     except OSError as error:
         raise CommandError(f"{folder} cannot be written: {error.strerror}") from None
     for part in parts:
-        entries = "entry" if part.count == 1 else "entries"
-        stdout.write(f"{part.count} {entries} in {folder / part.folder}, {part.in_full} of them in full")
+        stdout.write(f"{entries(part.count)} in {folder / part.folder}, {part.in_full} of them in full")
     stdout.write(f"{folder / 'README.txt'} says how to verify them, with a key that whoever does must have from you")
 
 

@@ -57,9 +57,9 @@ def place_batch() -> int:
     """Give the next entries their places and sign, in the transaction of a caller whose turn it is; says how many."""
     last = Sequenced.objects.order_by("-epoch", "-index").values_list("epoch", "index").first()
     epoch, size = (last[0], last[1] + 1) if last else (1, 0)
-    _refuse_unless_signed(epoch, size)
     hashes = place_new_entries(epoch, size, BATCH)
     if hashes:
+        _refuse_unless_signed(epoch, size)  # which takes the places back with the transaction
         _extend(epoch, size, hashes)
     return len(hashes)
 

@@ -123,10 +123,10 @@ def revoke_api_client(cast: Cast) -> Act:
 
 @shows(access.enter_token)
 def enter_token(cast: Cast) -> Act:
-    made = make_program(cast)
-    who, target = Actor.client(made.client.id), ("api_client", made.client.id)
+    client = make_program(cast).client
+    who, target = Actor.client(client.id), ("api_client", client.id)
     return Act(
-        run=lambda: access.enter_token(oauth_client_id=made.client_id),
+        run=lambda: access.enter_token(client=client),
         enters=lambda _: [Entered("api_client.token_given", who, target, None, cast.lindwerk.id)],
     )
 

@@ -5,16 +5,16 @@ import json
 from datetime import timedelta
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.urls import reverse
 
 from identity_privacy.access.finding import api_client_named, controller_named
+from identity_privacy.access.management.refusing import refusals_in_one_line
 from identity_privacy.access.models import ApiClient, Controller
 from identity_privacy.access.services import create_api_client, revoke_api_client, rotate_api_client
 from identity_privacy.access.services.programs import OVERLAP, NewSecret
 from identity_privacy.access.terms import OF_PROGRAMS, Permission, Role
 from identity_privacy.actors import Actor
-from identity_privacy.errors import Invalid, NotFound, Refused
 
 OPERATOR = Actor.service("operator")
 _LONGEST = timedelta(days=365)
@@ -50,14 +50,8 @@ class Command(BaseCommand):
 
     def handle(self, *, act: str, **options: object) -> None:
         """Do it, or say what is wrong. Raises: CommandError."""
-        try:
+        with refusals_in_one_line():
             told = self._told(act, options)
-        except Invalid as error:
-            raise CommandError(f"{error.field}: {error}") from None
-        except NotFound as error:
-            raise CommandError(str(error)) from None
-        except Refused as refusal:
-            raise CommandError(refusal.title) from None
         self.stdout.write(json.dumps(told, indent=2))
 
     def _told(self, act: str, options: dict[str, object]) -> object:

@@ -2,12 +2,12 @@
 
 import argparse
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
+from identity_privacy.access.management.refusing import refusals_in_one_line
 from identity_privacy.access.models import Controller
 from identity_privacy.access.services import open_controller
 from identity_privacy.actors import Actor
-from identity_privacy.errors import Invalid
 
 
 class Command(BaseCommand):
@@ -31,10 +31,8 @@ class Command(BaseCommand):
         """Open one or list all. Raises: CommandError, naming the argument."""
         if act == "open":
             names = ("code", "name", "host", "country", "time_zone", "privacy_email")
-            try:
+            with refusals_in_one_line():
                 controller = open_controller(actor=Actor.service("operator"), **{name: options[name] for name in names})
-            except Invalid as error:
-                raise CommandError(f"{error.field}: {error}") from None
             self.stdout.write(f"opened {controller.code}: {controller.host} is its portal")
             self.stdout.write(f"next: manage.py staff add NAME --controller {controller.code} --role dpo")
             return

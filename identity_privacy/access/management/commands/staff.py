@@ -7,12 +7,12 @@ import os
 from django.core.management.base import BaseCommand, CommandError
 
 from identity_privacy.access.finding import controller_named, staff_named
+from identity_privacy.access.management.refusing import refusals_in_one_line
 from identity_privacy.access.models import Controller, User
 from identity_privacy.access.roles import roles_of
 from identity_privacy.access.services import add_staff, give_role, take_role
 from identity_privacy.access.terms import OF_PROGRAMS, Role
 from identity_privacy.actors import Actor
-from identity_privacy.errors import Invalid, NotFound, Refused
 
 OPERATOR = Actor.service("operator")
 
@@ -39,16 +39,11 @@ class Command(BaseCommand):
     def handle(self, *, act: str, **options: str) -> None:
         """Do it, or say what is wrong. Raises: CommandError."""
         if act == "list":
-            return self._list()
-        try:
+            self._list()
+            return
+        with refusals_in_one_line():
             controller = controller_named(options["controller"])
             self._change(act, options["username"], controller, Role(options["role"]))
-        except Invalid as error:
-            raise CommandError(f"{error.field}: {error}") from None
-        except NotFound as error:
-            raise CommandError(str(error)) from None
-        except Refused as refusal:
-            raise CommandError(refusal.title) from None
 
     def _change(self, act: str, username: str, controller: Controller, role: Role) -> None:
         if act == "add":

@@ -16,6 +16,7 @@ from identity_privacy.audit.continuity import WHAT_TO_DO
 from identity_privacy.audit.errors import LogAltered, LogBehind, LogRenamed
 from identity_privacy.audit.management import commitment, export, prune, witness
 from identity_privacy.audit.management.arguments import epoch
+from identity_privacy.audit.management.counting import entries
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.partitions import make_partitions
 from identity_privacy.audit.pruning import statements
@@ -62,7 +63,7 @@ class Command(BaseCommand):
         elif verb == "rotate-key":
             self._rotate_key(options["overlap_days"])
         elif verb == "sequence":
-            self.stdout.write(f"{_entries(self._sequenced())} found their place")
+            self.stdout.write(f"{entries(self._sequenced())} found their place")
         elif verb == "partitions":
             made = make_partitions(Entry._meta.db_table, connection)
             self.stdout.write(f"made: {', '.join(map(str, made)) or 'none, they are all there'}")
@@ -84,10 +85,10 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         pruned = statements()
         more = f"; {sum(one.count for one in pruned)} of them were pruned, and their hashes are right" if pruned else ""
-        self.stdout.write(f"{_entries(size)}: nothing was changed, added, removed or moved{more}")
+        self.stdout.write(f"{entries(size)}: nothing was changed, added, removed or moved{more}")
         for one in pruned:
             self.stdout.write(
-                f"pruned on {one.entry.at:%Y-%m-%d}: {_entries(one.count)} from before {one.before}, "
+                f"pruned on {one.entry.at:%Y-%m-%d}: {entries(one.count)} from before {one.before}, "
                 f"when {one.keep_days} days were kept"
             )
 
@@ -113,10 +114,6 @@ class Command(BaseCommand):
         if overlap and old.valid_until:
             self.stdout.write(f"and until {old.valid_until:%d %B %Y, %H:%M} UTC by {keys[1]}, too: until then give the")
             self.stdout.write("new key to everybody who has the old one, auditors and witnesses")
-
-
-def _entries(count: int) -> str:
-    return f"{count} {'entry' if count == 1 else 'entries'}"
 
 
 def _days(text: str) -> timedelta:
