@@ -39,9 +39,8 @@ class Limit:
 SIGN_INS: Final = Limit(name="sign_in", most=60, window=timedelta(minutes=10))
 CONSOLE_TRIES: Final = Limit(name="console_sign_in", most=30, window=timedelta(minutes=10))
 TRIES_OF_A_NAME: Final = Limit(name="console_sign_in_name", most=10, window=timedelta(minutes=10))
-# Each costs a quarter of a second of our time, and is valid for an hour.
+# Each is valid for an hour.
 TOKENS: Final = Limit(name="api_token", most=30, window=timedelta(minutes=10))
-
 # Of reports that no linked system has signed.
 BAD_SIGNATURES: Final = Limit(name="bad_signature", most=60, window=timedelta(minutes=10))
 

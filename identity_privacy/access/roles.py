@@ -60,14 +60,14 @@ def _granted(request: HttpRequest) -> Mapping[Permission, Set[UUID]]:
 
 def _look_up(request: HttpRequest) -> Mapping[Permission, Set[UUID]]:
     user, token = request.user, getattr(request, "auth", None)
-    is_program = isinstance(token, Token)
-    if not (isinstance(user, User) and user.is_active and (user.is_staff or is_program)):
+    scopes = token.get_scopes() if isinstance(token, Token) else None
+    if not (isinstance(user, User) and user.is_active and (user.is_staff or scopes is not None)):
         return {}
     by_role = ControllerGroupPermission.objects.filter(
         group__user=user, permission__codename__in=Permission, permission__content_type__app_label="access"
     )
-    if isinstance(token, Token):
-        by_role = by_role.filter(permission__codename__in=token.get_scopes())
+    if scopes is not None:
+        by_role = by_role.filter(permission__codename__in=scopes)
     at: Controller | None = getattr(request, "controller", None)
     if at is not None:
         by_role = by_role.filter(content_object=at)
