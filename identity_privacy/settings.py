@@ -35,7 +35,6 @@ INSTALLED_APPS = [
     "identity_privacy.apps.ConsoleConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
@@ -148,7 +147,13 @@ AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "guardia
 ANONYMOUS_USER_NAME = None  # guardian's database user for strangers: nobody gets permissions without signing in
 LOGIN_URL = "access:sign-in"
 LOGIN_REDIRECT_URL = "dsar:home"
+SESSION_ENGINE = "identity_privacy.access.sessions"
+# For as long a browser may follow a request; who has signed in with it is signed out much sooner (access/terms.py).
+SESSION_COOKIE_AGE = 14 * 86_400  # seconds
 SESSION_COOKIE_HTTPONLY = True
+# No other host name, nor a page without TLS, can set a cookie with this prefix.
+SESSION_COOKIE_NAME = "__Host-session" if PRODUCTION else "session"
+CSRF_COOKIE_NAME = "__Host-csrf" if PRODUCTION else "csrf"
 # The packages for signing in keep no address and no name.
 ACCOUNT_USER_MODEL_EMAIL_FIELD = None
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from uuid import UUID
 
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
 from identity_privacy.access.models import Controller, User
+from identity_privacy.access.sessions import CONTROLLER, SessionStore
 
 
 class PortalRequest(HttpRequest):
@@ -21,12 +23,14 @@ def controller_by_host(
 ) -> Callable[[HttpRequest], HttpResponseBase]:
     """Set `request.controller` by host name and `request.subject_id` by session.
 
-    Times are shown in the controller's zone. A person who signed in at one controller is nobody at another.
+    Times are shown in the controller's zone. Whoever signed in at one controller is nobody at another, staff included.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         # As a name is compared: whatever its letters' case, and with or without the dot at its end (RFC 4343).
         controller = _controller_of(request.get_host().rsplit(":", 1)[0].lower().rstrip("."))
+        if request.session.get(CONTROLLER, controller_mark(controller)) != controller_mark(controller):
+            request.session, request.user = SessionStore(), AnonymousUser()
         request.controller = controller  # type: ignore[attr-defined]  # views see a PortalRequest
         request.subject_id = _subject_of(request, controller)  # type: ignore[attr-defined]  # as above
         if controller is None:
@@ -35,6 +39,17 @@ def controller_by_host(
             return get_response(request)
 
     return middleware
+
+
+def controller_mark(controller: Controller | None) -> str:
+    """What a session remembers of the controller at which somebody signed in; empty for a host of none."""
+    return str(controller.id) if controller else ""
+
+
+def remember_controller(*, request: HttpRequest, **_: object) -> None:
+    """What Django sends whenever somebody has signed in, however they did; for requests that came through here."""
+    if hasattr(request, "controller"):
+        request.session[CONTROLLER] = controller_mark(request.controller)
 
 
 def _controller_of(host: str) -> Controller | None:

@@ -1,4 +1,4 @@
-"""Controllers, the people who sign in, their sign-in codes, and the programs that call the API."""
+"""Controllers, the people who sign in, their sessions and codes, and the programs that call the API."""
 
 import zoneinfo
 from typing import ClassVar
@@ -11,7 +11,7 @@ from django.db import models
 from guardian.models import GroupObjectPermissionBase
 from uuid_utils.compat import uuid7
 
-from identity_privacy.access.querysets import ApiSecretQuerySet
+from identity_privacy.access.querysets import ApiSecretQuerySet, SessionQuerySet
 from identity_privacy.access.terms import Permission
 
 
@@ -91,6 +91,20 @@ class User(AbstractBaseUser, PermissionsMixin):
                 condition=models.Q(is_staff=False) | models.Q(subject_id=None), name="nobody_is_staff_and_subject"
             ),
         )
+
+
+class Session(models.Model):
+    """One browser that was here. What it knows is sealed under its cookie, which is stored nowhere (`sessions`)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    lookup = models.CharField(max_length=64, unique=True, help_text="Reckoned from the cookie")
+    user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, help_text="Who has signed in with it")
+    payload = models.BinaryField()
+    begun_at = models.DateTimeField(help_text="By the machine's own clock, as the two below")
+    seen_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    objects = SessionQuerySet.as_manager()
 
 
 class SignInTally(models.Model):

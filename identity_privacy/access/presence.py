@@ -18,6 +18,7 @@ from identity_privacy.access.forms import CodeForm
 from identity_privacy.access.middleware import PortalRequest
 from identity_privacy.access.models import SignInCode, User
 from identity_privacy.access.services import sign_in_with_code
+from identity_privacy.access.sessions import FOLLOWED
 from identity_privacy.clock import now
 
 P = ParamSpec("P")
@@ -25,7 +26,6 @@ P = ParamSpec("P")
 FRESH: Final = timedelta(minutes=5)
 _CODE: Final = "sign_in_code"
 _SIGNED_IN_AT: Final = "signed_in_at"
-_FOLLOWED: Final = "followed_request"
 
 
 def at_controller(
@@ -98,10 +98,10 @@ def is_fresh(request: HttpRequest) -> bool:
 
 def follow(request: HttpRequest, request_id: UUID) -> None:
     """Keep one subject request reachable from this session, also after the person's data is erased."""
-    request.session[_FOLLOWED] = str(request_id)
+    request.session[FOLLOWED] = str(request_id)
 
 
 def followed(request: HttpRequest) -> UUID | None:
     """The subject request that this session may see without a name."""
-    request_id = request.session.get(_FOLLOWED)
+    request_id = request.session.get(FOLLOWED)
     return UUID(request_id) if request_id else None

@@ -1,4 +1,4 @@
-"""What this floor registers: its data about people, who may see which entries, and how a controller is found.
+"""What this floor registers: its data about people, who may see which entries, how a controller is found.
 
 And it sees to it that the roles do what this release says, as soon as the database is migrated to it.
 """
@@ -6,10 +6,12 @@ And it sees to it that the roles do what this release says, as soon as the datab
 from uuid import UUID
 
 from django.apps import apps
+from django.contrib.auth.signals import user_logged_in
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models.signals import post_migrate
 
 from identity_privacy.access.entries import entries_of_own_controllers
+from identity_privacy.access.middleware import remember_controller
 from identity_privacy.access.models import Controller
 from identity_privacy.access.roles import renew_roles
 from identity_privacy.access.stores import SignInStore
@@ -26,6 +28,7 @@ def controller_with(code: str) -> UUID | None:
 register(SignInStore())
 entry_access.register(entries_of_own_controllers)
 controllers_are_found_by(controller_with)
+user_logged_in.connect(remember_controller)
 
 
 def renew_roles_after(*, using: str, **_: object) -> None:

@@ -5,6 +5,7 @@ from celery import shared_task
 
 from identity_privacy.access import services
 from identity_privacy.access.limits import forget_tallies
+from identity_privacy.access.sessions import SessionStore
 
 
 @shared_task(name="access.forget")
@@ -12,4 +13,5 @@ def forget() -> None:
     """Delete what was kept of sign-ins that are long over."""
     services.forget_sign_ins()
     forget_tallies()
+    SessionStore.clear_expired()
     Token.objects.expired().delete()

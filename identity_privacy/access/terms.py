@@ -1,6 +1,7 @@
-"""What one may do for a controller, and the roles that may."""
+"""What one may do for a controller, the roles that may, and for how long one is signed in."""
 
 from collections.abc import Mapping, Set
+from datetime import timedelta
 from typing import Final
 
 from django.db.models import TextChoices
@@ -52,3 +53,8 @@ PERMISSIONS: Final[Mapping[Role, Set[Permission]]] = {
 }
 # Programs have these, people the others. The scopes of a token are permissions (RFC 6749, 3.3).
 OF_PROGRAMS: Final[Set[Role]] = frozenset({Role.API_READER})
+
+# A sign-in ends when nothing was asked for so long, and after so long in any case; somebody else may be at the device
+# (NIST SP 800-63B, 4.2.3).
+SIGNED_IN_IDLE: Final = timedelta(minutes=30)
+SIGNED_IN_AT_MOST: Final = timedelta(hours=12)
