@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "guardian",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "allauth.idp.oidc",
     "rest_framework",
     "drf_spectacular",
@@ -158,6 +159,35 @@ CSRF_COOKIE_NAME = "__Host-csrf" if PRODUCTION else "csrf"
 ACCOUNT_USER_MODEL_EMAIL_FIELD = None
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_ADAPTER = "identity_privacy.access.adapters.AccountAdapter"
+MFA_ADAPTER = "identity_privacy.access.adapters.MfaAdapter"
+MFA_FORMS = {
+    "activate_totp": "identity_privacy.access.forms.authenticators.ActivateAppForm",
+    "authenticate": "identity_privacy.access.forms.authenticators.AppCodeForm",
+    "reauthenticate": "identity_privacy.access.forms.authenticators.ConfirmByAppForm",
+    "add_webauthn": "identity_privacy.access.forms.authenticators.AddPasskeyForm",
+    "login_webauthn": "identity_privacy.access.forms.authenticators.PasskeyForm",
+    "reauthenticate_webauthn": "identity_privacy.access.forms.authenticators.ConfirmByPasskeyForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+# Browsers allow passkeys on this machine without TLS, for development.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_REAUTHENTICATION_REQUIRED = False  # our own pages ask, of everybody and not only of whom has a second factor
+MFA_TOTP_TOLERANCE = 1  # a clock that is half a minute wrong
+# What the packages count holds over all processes and hosts.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "access_cacheentry",
+        "KEY_FUNCTION": "identity_privacy.access.limits.cache_key",
+        "OPTIONS": {"MAX_ENTRIES": 1_000_000},
+    }
+}
 # Machines: opaque tokens, of which only a hash is stored, so that one can be ended at once.
 IDP_OIDC_ACCESS_TOKEN_FORMAT = "opaque"  # noqa: S105  # a form, no secret
 IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600  # seconds

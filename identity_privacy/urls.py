@@ -20,7 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/", admin.site.urls),
     path("api/v1/", include((api, "api"))),
     path(".well-known/jwks.json", KeySetView.as_view(), name="jwks"),
-    path("", include("identity_privacy.access.portal")),
+    path("", include("identity_privacy.access.portal.urls")),
     path("", include("profiles.portal")),
     path("", include("consent.portal")),
     path("", include("dsar.portal.urls")),

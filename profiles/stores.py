@@ -5,6 +5,8 @@ from uuid import UUID
 
 from identity_privacy import clock
 from identity_privacy.access.directory import DirectoryEntry
+from identity_privacy.actors import Actor
+from identity_privacy.crypto.reading import Reading
 from identity_privacy.errors import Invalid
 from identity_privacy.subject_data import Section
 from profiles.models import Attribute, Identifier, Profile
@@ -58,6 +60,28 @@ class ProfileDirectory:
         if not found or (len(found) > 1 and not found[0].is_exclusive):
             return None
         return DirectoryEntry(subject_id=found[0].profile_id, data_key_id=found[0].profile.data_key_id)
+
+    def entry(self, subject_id: UUID) -> DirectoryEntry | None:
+        """The living person with this id."""
+        profile = Profile.objects.filter(id=subject_id, erased_at=None).first()
+        return DirectoryEntry(subject_id=profile.id, data_key_id=profile.data_key_id) if profile else None
+
+    def address_of(self, subject_id: UUID) -> str:
+        """The address that the person has shown to be theirs, else any of theirs."""
+        addresses = Identifier.objects.filter(profile_id=subject_id, kind=IdentifierKind.EMAIL).select_related(
+            "profile"
+        )
+        address = addresses.exclude(verified_at=None).first() or addresses.first()
+        if address is None:
+            return ""
+        with Reading(
+            actor=Actor.subject(subject_id),
+            purpose="portal.contact",
+            subject_id=subject_id,
+            controller_id=address.profile.controller_id,
+            reason="To send a code or an answer",
+        ):
+            return str(address.value)
 
 
 def _row(what: str, value: str, row: Identifier | Attribute) -> Mapping[str, str]:

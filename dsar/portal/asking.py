@@ -8,19 +8,19 @@ from uuid import UUID
 from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dsar import law, services
 from dsar.models import SubjectRequest
-from dsar.portal.person import address_of
 from dsar.portal.wording import number
 from dsar.terms import Channel, RequestKind, RequestState
 from identity_privacy.access import presence
+from identity_privacy.access.directory import directory
 from identity_privacy.access.forms import CodeForm
 from identity_privacy.access.middleware import PortalRequest
 from identity_privacy.access.presence import for_subject
-from identity_privacy.access.services import request_sign_in_code
 from identity_privacy.actors import Actor
 from identity_privacy.clock import today
 from identity_privacy.delivery.models import Link, System
@@ -59,9 +59,7 @@ def check(request: PortalRequest, subject_id: UUID, kind: str) -> HttpResponse:
     if request.method == "POST":
         if presence.is_fresh(request):
             return _submit(request, subject_id, asked)
-        code = request_sign_in_code(controller=request.controller, email=address_of(subject_id))
-        presence.await_code(request, code)
-        return redirect("dsar:code", kind)
+        return presence.step_up(request, subject_id, back_to=request.path, code_page=reverse("dsar:code", args=[kind]))
     return render(request, f"dsar/check_{asked.value}.html", _what_would_happen(request, subject_id))
 
 
@@ -74,9 +72,8 @@ def code(request: PortalRequest, subject_id: UUID, kind: str) -> HttpResponse:
     if presence.awaited_code(request) is None:
         return redirect("dsar:check", kind)
     form = CodeForm(request.POST if request.method == "POST" else None)
-    if user := presence.enter_code(request, form):
-        # Somebody else's code signs somebody else in, but sends nothing in this person's name.
-        return _submit(request, subject_id, asked) if user.subject_id == subject_id else redirect("dsar:home")
+    if presence.confirm_by_code(request, subject_id, form):
+        return _submit(request, subject_id, asked)
     context = {"current": "requests", "form": form, "kind": kind, "is_erasure": asked is RequestKind.ERASURE}
     return render(request, "dsar/code.html", context)
 
@@ -90,7 +87,7 @@ def _submit(request: PortalRequest, subject_id: UUID, kind: RequestKind) -> Http
             subject_id=subject_id,
             kind=kind,
             channel=Channel.PORTAL,
-            contact_email=address_of(subject_id),
+            contact_email=directory().address_of(subject_id),
         )
         if row.state == RequestState.RECEIVED:
             services.accept_request(actor=Actor.service("portal"), request=row)

@@ -9,14 +9,14 @@ from uuid import UUID
 
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from dsar import services
 from dsar.models import SubjectRequest, Task
 from dsar.packages import open_package
 from dsar.portal import truth
-from dsar.portal.person import address_of
 from dsar.portal.systems import Bar, SystemRow, bar_of, row_of
 from dsar.portal.truth import Truth
 from dsar.portal.wording import number
@@ -24,10 +24,8 @@ from dsar.services.forgetting import OFFERED
 from dsar.standing import standing_of
 from dsar.terms import RequestKind, RequestState
 from identity_privacy.access import presence
-from identity_privacy.access.forms import CodeForm
 from identity_privacy.access.middleware import PortalRequest
 from identity_privacy.access.presence import at_controller, for_subject
-from identity_privacy.access.services import request_sign_in_code
 from identity_privacy.actors import Actor
 from identity_privacy.clock import today
 from identity_privacy.crypto.reading import Reading
@@ -139,25 +137,12 @@ def package(request: PortalRequest, reference: str) -> HttpResponse:
     if not presence.is_fresh(request):
         if request.subject_id is None:
             raise Http404
-        presence.await_code(request, request_sign_in_code(controller=row.controller, email=address_of(row.subject_id)))
-        return redirect("dsar:package-code", reference)
+        return presence.step_up(request, request.subject_id, back_to=reverse("dsar:request", args=[reference]))
     with _reading(row, "portal.package", "The person takes their copy"):
         content = b"".join(open_package(row))
     name = f"{row.reference}.zip"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return HttpResponse(content, content_type="application/zip", headers=headers)
-
-
-@never_cache
-@require_http_methods(["GET", "POST"])
-@for_subject
-def package_code(request: PortalRequest, subject_id: UUID, reference: str) -> HttpResponse:
-    """Take the code; back on the request's page the copy can be had for five minutes."""
-    row = _mine(request, reference)
-    form = CodeForm(request.POST if request.method == "POST" else None)
-    if presence.enter_code(request, form):
-        return redirect("dsar:request", row.reference)
-    return render(request, "dsar/package_code.html", {"current": "requests", "form": form, "row": row})
 
 
 def _mine(request: PortalRequest, reference: str) -> SubjectRequest:

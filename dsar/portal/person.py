@@ -5,20 +5,9 @@ from uuid import UUID
 
 from identity_privacy.actors import Actor
 from identity_privacy.crypto.reading import Reading
-from profiles.models import Attribute, Identifier, Profile
-from profiles.terms import IdentifierKind
+from profiles.models import Attribute, Profile
 
 _GIVEN_NAME: Final = "given_name"
-
-
-def address_of(subject_id: UUID) -> str:
-    """The address that the person is told at: the one they have shown to be theirs, else any; empty without one."""
-    addresses = Identifier.objects.filter(profile_id=subject_id, kind=IdentifierKind.EMAIL).select_related("profile")
-    address = addresses.exclude(verified_at=None).first() or addresses.first()
-    if address is None:
-        return ""
-    with _reading(address.profile, "portal.contact", "To send a code or an answer"):
-        return str(address.value)
 
 
 def given_name_of(subject_id: UUID) -> str:

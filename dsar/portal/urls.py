@@ -16,5 +16,4 @@ urlpatterns = [
     path("requests/<slug:reference>/withdraw/", following.withdraw, name="withdraw"),
     path("requests/<slug:reference>/certificate.json", following.certificate, name="certificate"),
     path("requests/<slug:reference>/package.zip", following.package, name="package"),
-    path("requests/<slug:reference>/package/code/", following.package_code, name="package-code"),
 ]

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from identity_privacy.errors import ServiceError
+
 
 @dataclass(frozen=True, slots=True)
 class DirectoryEntry:
@@ -19,6 +21,19 @@ class SubjectDirectory(Protocol):
     def find(self, controller_id: UUID, email: str) -> DirectoryEntry | None:
         """The person of this controller who has shown that the address is theirs; None for everybody else."""
 
+    def entry(self, subject_id: UUID) -> DirectoryEntry | None:
+        """A person by their id; None once they were erased."""
+
+    def address_of(self, subject_id: UUID) -> str:
+        """The address that the person is told at, opened in a Reading of its own; empty without one."""
+
+
+class DirectoryMissing(ServiceError):
+    """No floor above has offered to find people."""
+
+    code = "directory-missing"
+    title = "Nobody can be found at the moment"
+
 
 _directories: list[SubjectDirectory] = []
 
@@ -28,6 +43,8 @@ def register(directory: SubjectDirectory) -> None:
     _directories[:] = [directory]
 
 
-def find(controller_id: UUID, email: str) -> DirectoryEntry | None:
-    """The person behind an address, or None; the caller answers the same either way."""
-    return next((entry for entry in (one.find(controller_id, email) for one in _directories) if entry), None)
+def directory() -> SubjectDirectory:
+    """The registered directory. Raises: DirectoryMissing."""
+    if not _directories:
+        raise DirectoryMissing
+    return _directories[0]

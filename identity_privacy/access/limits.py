@@ -16,7 +16,7 @@ from django.utils.crypto import salted_hmac
 from uuid_utils.compat import uuid7
 
 from identity_privacy import clock
-from identity_privacy.access.models import RateTally
+from identity_privacy.access.models import CacheEntry, RateTally
 from identity_privacy.audit.origin import client_address
 from identity_privacy.errors import TooOften
 
@@ -39,6 +39,8 @@ class Limit:
 SIGN_INS: Final = Limit(name="sign_in", most=60, window=timedelta(minutes=10))
 CONSOLE_TRIES: Final = Limit(name="console_sign_in", most=30, window=timedelta(minutes=10))
 TRIES_OF_A_NAME: Final = Limit(name="console_sign_in_name", most=10, window=timedelta(minutes=10))
+# Of six digits three are right at any time: of a year of guessing one in thirty succeeds, who has the mailbox as well.
+WRONG_APP_CODES: Final = Limit(name="wrong_app_code", most=30, window=timedelta(days=1))
 # Each is valid for an hour.
 TOKENS: Final = Limit(name="api_token", most=30, window=timedelta(minutes=10))
 # Of reports that no linked system has signed.
@@ -123,5 +125,11 @@ def _seconds_until(moment: datetime) -> int:
 
 
 def forget_tallies() -> None:
-    """Delete those whose window is over."""
+    """Delete those whose window is over, and what the packages counted until now."""
     RateTally.objects.filter(ends_at__lt=clock.machine_now()).delete()
+    CacheEntry.objects.filter(expires__lt=clock.machine_now()).delete()
+
+
+def cache_key(key: str, prefix: str, version: int) -> str:
+    """Under what Django's cache keeps something (`CACHES`): a keyed hash, so that no row names whom it is about."""
+    return salted_hmac("access.cache", f"{prefix}:{version}:{key}", algorithm="sha256").hexdigest()

@@ -12,7 +12,10 @@ from guardian.models import GroupObjectPermissionBase
 from uuid_utils.compat import uuid7
 
 from identity_privacy.access.querysets import ApiSecretQuerySet, SessionQuerySet
-from identity_privacy.access.terms import Permission
+from identity_privacy.access.terms import Familiarity, Permission, SignInMethod
+from identity_privacy.crypto.fields import EncryptedTextField
+from identity_privacy.crypto.querysets import SealedQuerySet
+from identity_privacy.crypto.rows import SealedModel
 
 
 class Controller(models.Model):
@@ -107,6 +110,37 @@ class Session(models.Model):
     objects = SessionQuerySet.as_manager()
 
 
+class SignIn(models.Model):
+    """That somebody signed in: when, how, and with what, in a few coarse words; kept for 90 days.
+
+    Device and network are keyed hashes of this person's alone, good for saying "as before" and for nothing else.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sign_ins")
+    session = models.OneToOneField(Session, on_delete=models.SET_NULL, null=True, related_name="sign_in")
+    at = models.DateTimeField(db_index=True)
+    method = models.CharField(max_length=16, choices=SignInMethod)
+    has_app_code = models.BooleanField(default=False, help_text="With a code of their authenticator app besides")
+    familiarity = models.CharField(max_length=16, choices=Familiarity)
+    browser = models.CharField(max_length=32, blank=True, help_text="Of a short list, such as Firefox")
+    platform = models.CharField(max_length=32, blank=True, help_text="Of a short list, such as Windows")
+    device = models.CharField(max_length=64)
+    network = models.CharField(max_length=64)
+
+
+class AuthenticatorSecret(SealedModel):
+    """What an authenticator app or recovery codes are reckoned from, under the person's key.
+
+    The package for second factors keeps this row's id where it would keep the secret.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="authenticator_secrets")
+    secret = EncryptedTextField(place="access.authenticator_secret.secret")
+
+    objects = SealedQuerySet.as_manager()
+
+
 class SignInTally(models.Model):
     """What was asked and tried in one person's name; its row is locked while a code of theirs is made or tried.
 
@@ -176,3 +210,11 @@ class RateTally(models.Model):
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["whose", "ends_at"], name="one_rate_tally_a_window"),)
+
+
+class CacheEntry(models.Model):
+    """A row of Django's cache, in which the packages for signing in count tries and remember used codes."""
+
+    cache_key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)

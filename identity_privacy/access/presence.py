@@ -1,4 +1,4 @@
-"""What the portal's session knows: which code was sent, how fresh the sign-in is, which request stays reachable.
+"""What the portal's session knows: which code was sent, when the person last showed who they are, what they follow.
 
 It holds ids and times only. A session outlives the person's own erasure, so that whoever asked can still follow it.
 """
@@ -7,25 +7,31 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import Concatenate, Final, ParamSpec
+from urllib.parse import urlencode
 from uuid import UUID
 
-from django.contrib.auth import login
+from allauth.account.internal.flows.login import record_authentication
+from allauth.account.utils import perform_login
+from allauth.mfa.models import Authenticator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 
+from identity_privacy.access.directory import directory
 from identity_privacy.access.errors import CodeNotAccepted
 from identity_privacy.access.forms import CodeForm
 from identity_privacy.access.middleware import PortalRequest
 from identity_privacy.access.models import SignInCode, User
-from identity_privacy.access.services import sign_in_with_code
+from identity_privacy.access.services import accept_code, request_sign_in_code
 from identity_privacy.access.sessions import FOLLOWED
+from identity_privacy.access.terms import SignInMethod
 from identity_privacy.clock import now
 
 P = ParamSpec("P")
 
 FRESH: Final = timedelta(minutes=5)
 _CODE: Final = "sign_in_code"
-_SIGNED_IN_AT: Final = "signed_in_at"
+_SHOWN_AT: Final = "shown_at"
 
 
 def at_controller(
@@ -57,6 +63,9 @@ def for_subject(
     return inner
 
 
+# --- Showing who one is -------------------------------------------------------------------------------
+
+
 def await_code(request: HttpRequest, code: SignInCode) -> None:
     """Remember, by its id alone, which code this browser was sent."""
     request.session[_CODE] = str(code.id)
@@ -68,32 +77,71 @@ def awaited_code(request: HttpRequest) -> UUID | None:
     return UUID(code_id) if code_id else None
 
 
-def enter_code(request: HttpRequest, form: CodeForm) -> User | None:
-    """Sign in by the code in the form; a code that is not accepted becomes an error of the form."""
+def sign_in_by_code(request: HttpRequest, form: CodeForm) -> HttpResponse | None:
+    """Go on with a sign-in by the code in the form; one that is not accepted becomes an error of the form."""
+    user = _accepted(request, form)
+    if user is None:
+        return None
+    record_authentication(request, user, method=SignInMethod.CODE)
+    answer: HttpResponse = perform_login(request, user)
+    return answer
+
+
+def step_up(request: PortalRequest, subject_id: UUID, *, back_to: str, code_page: str = "") -> HttpResponse:
+    """Lead a signed-in person to where they show once more who they are, and from there to `back_to`.
+
+    Whoever has an authenticator app is asked for its code; everybody else for one that is mailed now, on `code_page`.
+    """
+    after = urlencode({"next": back_to})
+    if has_app(request):
+        return redirect(f"{reverse('mfa_reauthenticate')}?{after}")
+    code = request_sign_in_code(controller=request.controller, email=directory().address_of(subject_id))
+    await_code(request, code)
+    return redirect(code_page or f"{reverse('access:confirm')}?{after}")
+
+
+def confirm_by_code(request: HttpRequest, subject_id: UUID, form: CodeForm) -> bool:
+    """Whether the code in the form was sent to the person who is signed in here; if not, the form says so."""
+    user = _accepted(request, form)
+    if user is None:
+        return False
+    if user.subject_id != subject_id:  # theirs who signed in here before
+        form.add_error("code", str(CodeNotAccepted()))
+        return False
+    confirm(request)
+    return True
+
+
+def confirm(request: HttpRequest) -> None:
+    """Remember that just now somebody has shown here who they are."""
+    request.session[_SHOWN_AT] = now().isoformat()
+
+
+def is_fresh(request: HttpRequest) -> bool:
+    """Whether somebody has shown here who they are in the last five minutes: enough for what cannot be undone."""
+    shown_at = request.session.get(_SHOWN_AT)
+    return shown_at is not None and now() - datetime.fromisoformat(shown_at) < FRESH
+
+
+def has_app(request: HttpRequest) -> bool:
+    """Whether the person who is signed in here has an authenticator app."""
+    return bool(Authenticator.objects.filter(user_id=request.user.pk, type=Authenticator.Type.TOTP).exists())
+
+
+def _accepted(request: HttpRequest, form: CodeForm) -> User | None:
     code_id = awaited_code(request)
     if code_id is None or not form.is_valid():
         return None
     try:
-        user = sign_in_with_code(code_id=code_id, code=form.cleaned_data["code"])
+        user = accept_code(code_id=code_id, code=form.cleaned_data["code"])
     except CodeNotAccepted as error:
         form.add_error("code", str(error))
         return None
-    _sign_in(request, user)
+    del request.session[_CODE]
     return user
 
 
-def _sign_in(request: HttpRequest, user: User) -> None:
-    # Under a new session key, so that nobody can have planted the old one.
-    request.session.pop(_CODE, None)
-    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
-    request.session.cycle_key()
-    request.session[_SIGNED_IN_AT] = now().isoformat()
-
-
-def is_fresh(request: HttpRequest) -> bool:
-    """Whether a code was entered here in the last five minutes: enough for an act that cannot be undone."""
-    signed_in_at = request.session.get(_SIGNED_IN_AT)
-    return signed_in_at is not None and now() - datetime.fromisoformat(signed_in_at) < FRESH
+# --- Following a request ------------------------------------------------------------------------------
 
 
 def follow(request: HttpRequest, request_id: UUID) -> None:

@@ -1,9 +1,11 @@
-"""What access itself knows about a person: an opaque user row, and the codes they were sent."""
+"""What access itself knows about a person: a user row, when and with what they signed in, and their codes."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from identity_privacy.access.models import SignInCode, SignInTally, User
+from allauth.mfa.models import Authenticator
+
+from identity_privacy.access.models import SignIn, SignInCode, SignInTally, User
 from identity_privacy.subject_data import Section
 
 
@@ -13,12 +15,25 @@ class SignInStore:
     name = "access"
 
     def collect(self, subject_id: UUID) -> Sequence[Section]:
-        """When they last signed in here."""
-        rows = [
-            {"last_sign_in": user.last_login.isoformat(timespec="seconds") if user.last_login else ""}
-            for user in User.objects.filter(subject_id=subject_id)
+        """When and with what they signed in here, and what they sign in with."""
+        user = User.objects.filter(subject_id=subject_id).first()
+        if user is None:
+            return []
+        sign_ins = [
+            {
+                "at": row.at.isoformat(timespec="seconds"),
+                "with": str(row.get_method_display()),
+                "browser": row.browser,
+                "platform": row.platform,
+            }
+            for row in user.sign_ins.order_by("id")
         ]
-        return [Section(title="Signing in", rows=rows)] if rows else []
+        authenticators = [
+            {"kind": str(one.get_type_display()), "since": one.created_at.isoformat(timespec="seconds")}
+            for one in Authenticator.objects.filter(user=user).order_by("id")
+        ]
+        found = {"Signing in": sign_ins, "What you sign in with": authenticators}
+        return [Section(title=title, rows=rows) for title, rows in found.items() if rows]
 
     def erase(self, subject_id: UUID) -> Mapping[str, int]:
         """Nobody signs in as them any more; a code under way opens nothing."""
@@ -26,13 +41,25 @@ class SignInStore:
         tallies = list(SignInTally.objects.select_for_update().filter(who=subject_id))
         codes = SignInCode.objects.filter(tally__in=tallies).count()
         SignInTally.objects.filter(id__in=[tally.id for tally in tallies]).delete()
-        users, _ = User.objects.filter(subject_id=subject_id).delete()
-        return {"sign_in_codes": codes, "sign_in_tallies": len(tallies), "users": users}
+        # Their sign-ins, authenticators and secrets go with it; their sessions stay, as nobody's.
+        users = User.objects.filter(subject_id=subject_id)
+        sign_ins = SignIn.objects.filter(user__in=users).count()
+        authenticators = Authenticator.objects.filter(user__in=users).count()
+        _, gone = users.delete()
+        return {
+            "sign_in_codes": codes,
+            "sign_in_tallies": len(tallies),
+            "sign_ins": sign_ins,
+            "authenticators": authenticators,
+            "users": gone.get(User._meta.label, 0),
+        }
 
     def remaining(self, subject_id: UUID) -> Mapping[str, int]:
         """How many rows are left."""
         return {
             "sign_in_codes": SignInCode.objects.filter(subject_id=subject_id).count(),
             "sign_in_tallies": SignInTally.objects.filter(who=subject_id).count(),
+            "sign_ins": SignIn.objects.filter(user__subject_id=subject_id).count(),
+            "authenticators": Authenticator.objects.filter(user__subject_id=subject_id).count(),
             "users": User.objects.filter(subject_id=subject_id).count(),
         }

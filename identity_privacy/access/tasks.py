@@ -11,6 +11,7 @@ from identity_privacy.access.sessions import SessionStore
 @shared_task(name="access.forget")
 def forget() -> None:
     """Delete what was kept of sign-ins that are long over."""
+    services.forget_codes()
     services.forget_sign_ins()
     forget_tallies()
     SessionStore.clear_expired()

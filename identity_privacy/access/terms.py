@@ -1,4 +1,4 @@
-"""What one may do for a controller, the roles that may, and for how long one is signed in."""
+"""What one may do for a controller, the roles that may, and how one signs in and for how long."""
 
 from collections.abc import Mapping, Set
 from datetime import timedelta
@@ -53,6 +53,23 @@ PERMISSIONS: Final[Mapping[Role, Set[Permission]]] = {
 }
 # Programs have these, people the others. The scopes of a token are permissions (RFC 6749, 3.3).
 OF_PROGRAMS: Final[Set[Role]] = frozenset({Role.API_READER})
+
+
+class SignInMethod(TextChoices):
+    """How somebody showed who they are."""
+
+    CODE = "code", _("A code from an e-mail")
+    PASSKEY = "passkey", _("A passkey")  # W3C Web Authentication
+
+
+class Familiarity(TextChoices):
+    """Whether a sign-in looks like the ones before it."""
+
+    FIRST = "first", _("The first time")
+    KNOWN = "known", _("As before")
+    NEW_PLACE = "new_place", _("From a network not used before")
+    NEW_DEVICE = "new_device", _("With a browser not used before")
+
 
 # A sign-in ends when nothing was asked for so long, and after so long in any case; somebody else may be at the device
 # (NIST SP 800-63B, 4.2.3).

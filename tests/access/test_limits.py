@@ -36,7 +36,7 @@ def used_up(monkeypatch: pytest.MonkeyPatch, limit: Limit, most: int) -> None:
     """Let fewer tries than usual be too many."""
     names = [name for name, value in vars(limits).items() if value is limit]
     lower = Limit(name=limit.name, most=most, window=limit.window)
-    for module in ("access.limits", "access.portal", "access.api.oauth", "console"):
+    for module in ("access.limits", "access.portal.door", "access.api.oauth", "console"):
         for name in names:
             monkeypatch.setattr(f"identity_privacy.{module}.{name}", lower, raising=False)
 

@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import pytest
+from allauth.mfa.models import Authenticator
+from django.contrib.auth import SESSION_KEY
 from django.db import transaction
 from django.http import HttpResponseBase
 from django.test import Client
@@ -18,8 +21,9 @@ from consent.models import Purpose
 from dsar.models import SubjectRequest, Task
 from dsar.services import answer_due, carry_out
 from dsar.terms import Outcome, RequestKind, TaskState
-from identity_privacy.access.models import User
+from identity_privacy.access.models import SignIn, User
 from identity_privacy.access.roles import group_of, renew_roles
+from identity_privacy.access.sessions import SessionStore
 from identity_privacy.access.terms import PERMISSIONS, Permission, Role
 from identity_privacy.audit.models import Entry
 from identity_privacy.audit.services import sequence
@@ -31,6 +35,7 @@ from tests import cast
 from tests.audit.epochs import open_next_epoch
 from tests.cast import ALICE_EMAIL, BOB_EMAIL, CHARLIE_EMAIL, OTHER_HOST, Cast
 from tests.factories import make_request
+from tests.passkeys import add_passkey
 from tests.portal.door import signed_in, stranger
 from tests.programs import make_program, program, token_for, with_token
 from tests.staff import at_work, hire
@@ -41,7 +46,15 @@ ROLES: Final = (Role.DPO, Role.PRIVACY_ANALYST, Role.SUPPORT_AGENT, Role.AUDITOR
 NOBODYS_HOST: Final = "console.example"
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # Both doors, their own addresses, which lead to one another, and the ways out.
-DOORS: Final = ("/console/login/", "/console/logout/", "/sign-in/", "/sign-in/code/", "/sign-out/")
+DOORS: Final = (
+    "/console/login/",
+    "/console/logout/",
+    "/sign-in/",
+    "/sign-in/app/",
+    "/sign-in/code/",
+    "/sign-in/passkey/",
+    "/sign-out/",
+)
 
 
 def table(head: str) -> list[Sequence[str]]:
@@ -141,7 +154,8 @@ def world(db: None, settings: Settings) -> World:
             "/requests/<slug:reference>/withdraw/": f"{open_one}withdraw/",
             "/requests/<slug:reference>/certificate.json": f"{kept}certificate.json",
             "/requests/<slug:reference>/package.zip": f"{kept}package.zip",
-            "/requests/<slug:reference>/package/code/": f"{kept}package/code/",
+            "/security/sessions/<uuid:session_id>/end/": f"/security/sessions/{another_session(stage)}/end/",
+            "/security/passkeys/<int:pk>/remove/": f"/security/passkeys/{passkey_of_alice()}/remove/",
         },
         forms={
             "POST /choices/<slug:code>/": {"on": "yes"},
@@ -151,6 +165,20 @@ def world(db: None, settings: Settings) -> World:
             "POST /language/": {"language": "de"},
         },
     )
+
+
+def another_session(stage: Cast) -> UUID | None:
+    """Where Alice is signed in besides."""
+    session = SessionStore()
+    session[SESSION_KEY] = str(User.objects.for_subject(stage.lindwerk, stage.alice).pk)
+    session.create()
+    return session.row_id
+
+
+def passkey_of_alice() -> int:
+    add_passkey(signed_in(ALICE_EMAIL))
+    SignIn.objects.all().delete()  # or the browsers below were new ones of hers, and asked for another code
+    return int(Authenticator.objects.get(type=Authenticator.Type.WEBAUTHN).pk)
 
 
 def came_to(answer: HttpResponseBase, row: Row) -> str:

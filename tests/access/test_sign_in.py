@@ -15,9 +15,9 @@ from identity_privacy.access.models import Session, SignInCode, SignInTally, Use
 from identity_privacy.access.services.codes import (
     MAX_FAILURES_A_DAY,
     MAX_LIVE_CODES,
-    forget_sign_ins,
+    accept_code,
+    forget_codes,
     request_sign_in_code,
-    sign_in_with_code,
 )
 from identity_privacy.access.stores import SignInStore
 from identity_privacy.actors import Actor
@@ -68,7 +68,7 @@ def test_an_unknown_address_is_sent_nothing_and_no_code_opens_its_decoy(cast: Ca
     assert mail.outbox == []
     assert decoy.subject_id is None
     with pytest.raises(CodeNotAccepted):
-        sign_in_with_code(code_id=decoy.id, code="123456")
+        accept_code(code_id=decoy.id, code="123456")
 
 
 def test_another_controllers_customer_is_unknown_here(cast: Cast) -> None:
@@ -85,37 +85,37 @@ def test_a_session_of_one_controller_is_nobodys_at_another(cast: Cast) -> None:
 
 def test_a_code_works_once(cast: Cast) -> None:
     row = request_sign_in_code(controller=cast.lindwerk, email=ALICE_EMAIL)
-    sign_in_with_code(code_id=row.id, code=code_sent())
+    accept_code(code_id=row.id, code=code_sent())
 
     with pytest.raises(CodeNotAccepted):
-        sign_in_with_code(code_id=row.id, code=code_sent())
+        accept_code(code_id=row.id, code=code_sent())
 
 
 def test_a_code_works_for_ten_minutes(cast: Cast) -> None:
     row = request_sign_in_code(controller=cast.lindwerk, email=ALICE_EMAIL)
 
     with time_machine.travel(machine_now() + timedelta(minutes=10, seconds=1)), pytest.raises(CodeNotAccepted):
-        sign_in_with_code(code_id=row.id, code=code_sent())
+        accept_code(code_id=row.id, code=code_sent())
 
 
 def test_after_five_wrong_tries_the_right_code_opens_nothing(cast: Cast) -> None:
     row = request_sign_in_code(controller=cast.lindwerk, email=ALICE_EMAIL)
     for _ in range(5):
         with pytest.raises(CodeNotAccepted):
-            sign_in_with_code(code_id=row.id, code=WRONG)
+            accept_code(code_id=row.id, code=WRONG)
 
     with pytest.raises(CodeNotAccepted):
-        sign_in_with_code(code_id=row.id, code=code_sent())
+        accept_code(code_id=row.id, code=code_sent())
 
 
 def test_every_try_is_on_record(cast: Cast) -> None:
     row = request_sign_in_code(controller=cast.lindwerk, email=ALICE_EMAIL)
     with pytest.raises(CodeNotAccepted):
-        sign_in_with_code(code_id=row.id, code=WRONG)
-    sign_in_with_code(code_id=row.id, code=code_sent())
+        accept_code(code_id=row.id, code=WRONG)
+    accept_code(code_id=row.id, code=code_sent())
 
     actions = Entry.objects.filter(action__startswith="sign_in.").order_by("id").values_list("action", flat=True)
-    assert list(actions) == ["sign_in.code_requested", "sign_in.failed", "sign_in.succeeded"]
+    assert list(actions) == ["sign_in.code_requested", "sign_in.failed", "sign_in.code_accepted"]
 
 
 # --- Known and unknown cost the same ------------------------------------------------------------------
@@ -138,7 +138,7 @@ def test_known_and_unknown_addresses_are_the_same_work(asked_before: int, woken:
             row = request_sign_in_code(controller=cast.lindwerk, email=email)
         asking = (_kinds(data), _kinds(keys), list(woken))
         with CaptureQueriesContext(connections["default"]) as trying, pytest.raises(CodeNotAccepted):
-            sign_in_with_code(code_id=row.id, code=WRONG)
+            accept_code(code_id=row.id, code=WRONG)
         work.append((*asking, _kinds(trying)))
 
     assert work[0] == work[1]
@@ -193,7 +193,7 @@ def test_nor_guess_more_often_by_trying_many_at_once() -> None:
     def guess(_: int) -> None:
         try:
             with pytest.raises(CodeNotAccepted):
-                sign_in_with_code(code_id=row.id, code=WRONG)
+                accept_code(code_id=row.id, code=WRONG)
         finally:
             connections.close_all()
 
@@ -213,10 +213,10 @@ def test_a_stranger_who_asks_in_her_name_does_not_lock_alice_out(cast: Cast) -> 
 
 def test_a_mailed_code_opens_one_browser_of_the_several_that_wait_for_it(cast: Cast) -> None:
     rows = [request_sign_in_code(controller=cast.lindwerk, email=ALICE_EMAIL) for _ in range(MAX_LIVE_CODES + 1)]
-    sign_in_with_code(code_id=rows[-1].id, code=code_sent())
+    accept_code(code_id=rows[-1].id, code=code_sent())
 
     with pytest.raises(CodeNotAccepted):
-        sign_in_with_code(code_id=rows[-2].id, code=code_sent())
+        accept_code(code_id=rows[-2].id, code=code_sent())
 
 
 def test_a_shared_code_lives_no_longer_than_its_mail_says(cast: Cast) -> None:
@@ -227,7 +227,7 @@ def test_a_shared_code_lives_no_longer_than_its_mail_says(cast: Cast) -> None:
         row = request_sign_in_code(controller=cast.lindwerk, email=ALICE_EMAIL)
 
     with time_machine.travel(machine_now() + timedelta(minutes=10, seconds=1)), pytest.raises(CodeNotAccepted):
-        sign_in_with_code(code_id=row.id, code=code)
+        accept_code(code_id=row.id, code=code)
 
 
 def test_after_thirty_wrong_tries_nothing_opens_until_the_day_is_over(cast: Cast) -> None:
@@ -235,14 +235,14 @@ def test_after_thirty_wrong_tries_nothing_opens_until_the_day_is_over(cast: Cast
         if count % 5 == 0:
             row = request_sign_in_code(controller=cast.lindwerk, email=ALICE_EMAIL)
         with pytest.raises(CodeNotAccepted):
-            sign_in_with_code(code_id=row.id, code=WRONG)
+            accept_code(code_id=row.id, code=WRONG)
 
     row = request_sign_in_code(controller=cast.lindwerk, email=ALICE_EMAIL)
     with pytest.raises(CodeNotAccepted):
-        sign_in_with_code(code_id=row.id, code=code_sent())
+        accept_code(code_id=row.id, code=code_sent())
     assert Entry.objects.filter(action="sign_in.failed").latest("id").reason == "too many wrong codes within a day"
     bob = request_sign_in_code(controller=cast.lindwerk, email=BOB_EMAIL)
-    assert sign_in_with_code(code_id=bob.id, code=code_sent()).subject_id == cast.bob
+    assert accept_code(code_id=bob.id, code=code_sent()).subject_id == cast.bob
     with time_machine.travel(machine_now() + timedelta(days=1, minutes=1)):
         assert signed_in(ALICE_EMAIL).get("/data/").status_code == 200
 
@@ -251,7 +251,7 @@ def test_tries_on_a_code_that_is_over_do_not_bar_alice(cast: Cast) -> None:
     row = request_sign_in_code(controller=cast.lindwerk, email=ALICE_EMAIL)
     for _ in range(MAX_FAILURES_A_DAY + 5):
         with pytest.raises(CodeNotAccepted):
-            sign_in_with_code(code_id=row.id, code=WRONG)
+            accept_code(code_id=row.id, code=WRONG)
 
     assert signed_in(ALICE_EMAIL).get("/data/").status_code == 200
 
@@ -259,10 +259,10 @@ def test_tries_on_a_code_that_is_over_do_not_bar_alice(cast: Cast) -> None:
 def test_two_days_after_an_address_was_typed_nothing_is_left_of_it(cast: Cast) -> None:
     request_sign_in_code(controller=cast.lindwerk, email=NOBODY)
     with time_machine.travel(machine_now() + timedelta(days=1, hours=23)):
-        assert forget_sign_ins() == 0
+        assert forget_codes() == 0
         request_sign_in_code(controller=cast.lindwerk, email=ALICE_EMAIL)
     with time_machine.travel(machine_now() + timedelta(days=2, minutes=1)):
-        assert forget_sign_ins() == 1
+        assert forget_codes() == 1
 
     assert SignInTally.objects.get().who == cast.alice
     assert SignInCode.objects.get().subject_id == cast.alice
@@ -303,7 +303,7 @@ def test_after_an_erasure_nobody_signs_in_as_them(cast: Cast) -> None:
     assert client.get("/data/").status_code == 302
     assert not any(SignInStore().remaining(cast.alice).values())
     with pytest.raises(CodeNotAccepted):
-        sign_in_with_code(code_id=row.id, code=code)
+        accept_code(code_id=row.id, code=code)
 
 
 @pytest.fixture

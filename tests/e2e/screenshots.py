@@ -38,6 +38,8 @@ def test_take_pictures_of_the_portal(cast: Cast, open_page: Open, window: Window
         ("choices", "/choices/"),
         ("request", f"/requests/{request.reference}/"),
         ("erase", "/requests/new/erasure/"),
+        ("security", "/security/"),
+        ("app", "/security/app/"),
     ):
         page.goto(path)
         take(page, name, window)

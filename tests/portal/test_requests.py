@@ -104,8 +104,9 @@ def test_the_copy_is_had_with_a_fresh_code_and_each_time_it_is_taken_is_on_recor
     path = f"/requests/{request.reference}/package.zip"
 
     with time_machine.travel(machine_now() + timedelta(minutes=6)):
-        assert alice.post(path)["Location"] == f"/requests/{request.reference}/package/code/"
-        back = alice.post(f"/requests/{request.reference}/package/code/", {"code": code_sent()})
+        confirm = alice.post(path)["Location"]
+        assert confirm.startswith("/confirm/?next=")
+        back = alice.post(confirm, {"code": code_sent()})
         assert back["Location"] == f"/requests/{request.reference}/"
         response = alice.post(path)
 

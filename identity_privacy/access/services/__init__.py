@@ -1,6 +1,6 @@
 """What access does: controllers, their staff and programs, and the sign-in of people."""
 
-from identity_privacy.access.services.codes import forget_sign_ins, request_sign_in_code, sign_in_with_code
+from identity_privacy.access.services.codes import accept_code, forget_codes, request_sign_in_code
 from identity_privacy.access.services.controllers import open_controller
 from identity_privacy.access.services.programs import (
     create_api_client,
@@ -8,18 +8,34 @@ from identity_privacy.access.services.programs import (
     revoke_api_client,
     rotate_api_client,
 )
+from identity_privacy.access.services.sign_ins import (
+    end_other_sessions,
+    end_session,
+    enter_authenticators,
+    enter_confirmation,
+    enter_refusal,
+    enter_sign_in,
+    forget_sign_ins,
+)
 from identity_privacy.access.services.staff import add_staff, give_role, take_role
 
 __all__ = [
+    "accept_code",
     "add_staff",
     "create_api_client",
+    "end_other_sessions",
+    "end_session",
+    "enter_authenticators",
+    "enter_confirmation",
+    "enter_refusal",
+    "enter_sign_in",
     "enter_token",
+    "forget_codes",
     "forget_sign_ins",
     "give_role",
     "open_controller",
     "request_sign_in_code",
     "revoke_api_client",
     "rotate_api_client",
-    "sign_in_with_code",
     "take_role",
 ]

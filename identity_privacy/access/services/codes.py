@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from identity_privacy.access import directory
+from identity_privacy.access.directory import directory
 from identity_privacy.access.errors import CodeNotAccepted
 from identity_privacy.access.models import Controller, SignInCode, SignInTally, User
 from identity_privacy.access.outbox import outbox
@@ -40,7 +40,7 @@ def request_sign_in_code(*, controller: Controller, email: str) -> SignInCode:
     Where five mailed codes of the person are alive no sixth is mailed, and this browser is let in by the newest of the
     five: whoever asks in somebody's name neither floods them nor locks them out.
     """
-    entry = directory.find(controller.id, email)
+    entry = directory().find(controller.id, email)
     subject_id = entry.subject_id if entry else None
     decoy_key_id = controller_secrets_key(controller.id)
     tally = _held_tally(controller, subject_id or _id_of_unknown(controller, email))
@@ -76,10 +76,10 @@ def request_sign_in_code(*, controller: Controller, email: str) -> SignInCode:
     return row
 
 
-def sign_in_with_code(*, code_id: UUID, code: str) -> User:
-    """The user whom a code opens; it opens once, within ten minutes and five tries.
+def accept_code(*, code_id: UUID, code: str) -> User:
+    """The user whom a code shows; it does so once, within ten minutes and five tries.
 
-    After thirty wrong tries within a day, in all, no code of this person opens until the day is over.
+    After thirty wrong tries within a day, in all, no code of this person does until the day is over.
 
     Raises: CodeNotAccepted.
     """
@@ -92,7 +92,7 @@ def sign_in_with_code(*, code_id: UUID, code: str) -> User:
 
 
 @transaction.atomic
-def forget_sign_ins() -> int:
+def forget_codes() -> int:
     """Delete tallies, and with them codes, of whoever has not asked for two days; says how many.
 
     An address that was typed here leaves nothing behind for longer, be it known or not.
@@ -157,7 +157,7 @@ def _try_code(code_id: UUID, code: str) -> User | None:
         row.save(update_fields=["attempts"])
     record(
         actor=Actor.subject(row.subject_id) if user and row.subject_id else Actor.stranger(),
-        action="sign_in.succeeded" if user else "sign_in.failed",
+        action="sign_in.code_accepted" if user else "sign_in.failed",
         target=("sign_in_code", row.id),
         controller_id=row.controller_id,
         subject_id=row.subject_id,

@@ -5,12 +5,15 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 
 from identity_privacy import clock
 from identity_privacy.access import services as access
-from identity_privacy.access.models import SignInCode, SignInTally
+from identity_privacy.access.devices import Device
+from identity_privacy.access.models import SignIn, SignInCode, SignInTally, User
 from identity_privacy.access.services.programs import NewSecret
-from identity_privacy.access.terms import Role
+from identity_privacy.access.sessions import SessionStore
+from identity_privacy.access.terms import Role, SignInMethod
 from identity_privacy.actors import Actor
 from identity_privacy.audit import services as audit
 from identity_privacy.audit.checkpoints import log_name
@@ -141,34 +144,118 @@ def request_sign_in_code(cast: Cast) -> Act:
     )
 
 
-@shows(access.sign_in_with_code)
-def sign_in_with_code(cast: Cast) -> Act:
+@shows(access.accept_code)
+def accept_code(cast: Cast) -> Act:
     code = access.request_sign_in_code(controller=cast.lindwerk, email=ALICE_EMAIL)
     message = Message.objects.get(subject_id=cast.alice, topic="sign_in_code")
     with Reading(actor=SERVICE, purpose="test", reason="test", subject_id=None):
         sent = next(word for word in str(message.body["text"]).split() if word.isdigit() and len(word) == 6)
     return Act(
-        run=lambda: access.sign_in_with_code(code_id=code.id, code=sent),
-        enters=lambda _: [
-            Entered(
-                "sign_in.succeeded",
-                Actor.subject(cast.alice),
-                ("sign_in_code", code.id),
-                cast.alice,
-                cast.lindwerk.id,
-            )
-        ],
+        run=lambda: access.accept_code(code_id=code.id, code=sent),
+        enters=lambda _: [of_alice(cast, "sign_in.code_accepted", ("sign_in_code", code.id))],
+    )
+
+
+@shows(access.forget_codes)
+def forget_codes(cast: Cast) -> Act:
+    code: SignInCode = access.request_sign_in_code(controller=cast.lindwerk, email=ALICE_EMAIL)
+    SignInTally.objects.filter(codes=code.id).update(asked_at=clock.now() - timedelta(days=3))
+    return Act(
+        run=access.forget_codes,
+        enters=lambda _: [Entered("sign_in.forgotten", Actor.service("access"), ("sign_in_tally", "idle"))],
+    )
+
+
+def of_alice(cast: Cast, action: str, target: tuple[str, object]) -> Entered:
+    """What she does herself at Lindwerk."""
+    return Entered(action, Actor.subject(cast.alice), target, cast.alice, cast.lindwerk.id)
+
+
+def alice_signs_in(cast: Cast, browser: str = "Firefox") -> SignIn:
+    return access.enter_sign_in(
+        user=User.objects.for_subject(cast.lindwerk, cast.alice),
+        controller=cast.lindwerk,
+        method=SignInMethod.CODE,
+        has_app_code=False,
+        device=Device(token="t", network="192.0.2.0/24", browser=browser, platform="Linux"),
+        session_id=None,
+    )
+
+
+@shows(access.enter_sign_in)
+def enter_sign_in(cast: Cast) -> Act:
+    return Act(
+        run=lambda: alice_signs_in(cast).id,
+        enters=lambda made: [of_alice(cast, "sign_in.succeeded", ("sign_in", made))],
+    )
+
+
+@shows(access.enter_confirmation)
+def enter_confirmation(cast: Cast) -> Act:
+    user = User.objects.for_subject(cast.lindwerk, cast.alice)
+    return Act(
+        run=lambda: access.enter_confirmation(user=user, controller=cast.lindwerk, method="totp"),
+        enters=lambda _: [of_alice(cast, "sign_in.confirmed", ("user", user.id))],
+    )
+
+
+@shows(access.enter_refusal)
+def enter_refusal(cast: Cast) -> Act:
+    user = User.objects.for_subject(cast.lindwerk, cast.alice)
+    entered = Entered("sign_in.authenticator_refused", STRANGER, ("user", user.id), cast.alice, cast.lindwerk.id)
+    return Act(
+        run=lambda: access.enter_refusal(user=user, controller=cast.lindwerk, method="app_code"),
+        enters=lambda _: [entered],
+    )
+
+
+@shows(access.enter_authenticators)
+def enter_authenticators(cast: Cast) -> Act:
+    user = User.objects.for_subject(cast.lindwerk, cast.alice)
+    return Act(
+        run=lambda: access.enter_authenticators(user=user, controller=cast.lindwerk, added=["totp"], removed=[]),
+        enters=lambda _: [of_alice(cast, "authenticators.changed", ("user", user.id))],
+        reads=frozenset([cast.alice]),  # the address that she is told at
+    )
+
+
+@shows(access.end_session)
+def end_session(cast: Cast) -> Act:
+    user = User.objects.for_subject(cast.lindwerk, cast.alice)
+    session_id = session_of(user)
+    return Act(
+        run=lambda: access.end_session(user=user, controller=cast.lindwerk, session_id=session_id),
+        enters=lambda _: [of_alice(cast, "session.ended", ("session", session_id))],
+    )
+
+
+@shows(access.end_other_sessions)
+def end_other_sessions(cast: Cast) -> Act:
+    user = User.objects.for_subject(cast.lindwerk, cast.alice)
+    this = session_of(user)
+    session_of(user)
+    return Act(
+        run=lambda: access.end_other_sessions(user=user, controller=cast.lindwerk, but=this),
+        enters=lambda _: [of_alice(cast, "session.ended", ("session", "others"))],
     )
 
 
 @shows(access.forget_sign_ins)
 def forget_sign_ins(cast: Cast) -> Act:
-    code: SignInCode = access.request_sign_in_code(controller=cast.lindwerk, email=ALICE_EMAIL)
-    SignInTally.objects.filter(codes=code.id).update(asked_at=clock.now() - timedelta(days=3))
+    alice_signs_in(cast)
+    SignIn.objects.update(at=clock.now() - timedelta(days=91))
     return Act(
         run=access.forget_sign_ins,
-        enters=lambda _: [Entered("sign_in.forgotten", Actor.service("access"), ("sign_in_tally", "idle"))],
+        enters=lambda _: [Entered("sign_in.history_forgotten", Actor.service("access"), ("sign_in", "old"))],
     )
+
+
+def session_of(user: User) -> UUID:
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session.create()
+    assert session.row_id
+    return session.row_id
 
 
 # --- The log itself -----------------------------------------------------------------------------------

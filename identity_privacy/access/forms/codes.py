@@ -1,4 +1,4 @@
-"""What people type to sign in."""
+"""The address and the mailed code, as people type them."""
 
 from typing import Final
 

@@ -1,0 +1,201 @@
+"""What is entered of somebody who signs in, and how their sessions end."""
+
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from allauth.mfa.models import Authenticator
+from django.db import transaction
+from django.utils import formats, timezone
+from django.utils.translation import gettext
+
+from identity_privacy import clock
+from identity_privacy.access.devices import Device
+from identity_privacy.access.directory import directory
+from identity_privacy.access.models import AuthenticatorSecret, Controller, Session, SignIn, User
+from identity_privacy.access.outbox import outbox
+from identity_privacy.access.rules import Marks, familiarity
+from identity_privacy.access.terms import Familiarity, SignInMethod
+from identity_privacy.actors import Actor
+from identity_privacy.audit.services import record
+from identity_privacy.errors import NotFound
+
+# For how long a sign-in is kept, shown to its person, and compared with.
+SIGN_IN_LIFE: Final = timedelta(days=90)
+_CODES: Final = Authenticator.Type.RECOVERY_CODES
+
+
+@transaction.atomic
+def enter_sign_in(
+    *,
+    user: User,
+    controller: Controller,
+    method: SignInMethod,
+    has_app_code: bool,
+    device: Device,
+    session_id: UUID | None,
+) -> SignIn:
+    """Enter that a person has signed in; of a browser that they have not used before they are told by mail."""
+    subject_id, marks = _subject_of(user), device.marks_of(user.id)
+    # Locked, so that of two sign-ins at once one is compared with the other.
+    User.objects.select_for_update().get(pk=user.pk)
+    earlier = [
+        Marks(device=one.device, network=one.network, browser=one.browser, platform=one.platform)
+        for one in SignIn.objects.filter(user=user, at__gt=clock.now() - SIGN_IN_LIFE)
+    ]
+    row = SignIn.objects.create(
+        user=user,
+        session_id=session_id,
+        at=clock.now(),
+        method=method,
+        has_app_code=has_app_code,
+        familiarity=familiarity(marks, earlier),
+        browser=marks.browser,
+        platform=marks.platform,
+        device=marks.device,
+        network=marks.network,
+    )
+    if row.familiarity == Familiarity.NEW_DEVICE:
+        _mail(
+            controller,
+            subject_id,
+            "new_device",
+            when=formats.date_format(timezone.localtime(row.at, controller.zone), "DATETIME_FORMAT"),
+            device=device_in_words(row.browser, row.platform),
+        )
+    record(
+        actor=Actor.subject(subject_id),
+        action="sign_in.succeeded",
+        target=("sign_in", row.id),
+        controller_id=controller.id,
+        subject_id=subject_id,
+        details={"method": method.value, "with_app_code": has_app_code, "familiarity": row.familiarity},
+    )
+    return row
+
+
+@transaction.atomic
+def enter_confirmation(*, user: User, controller: Controller, method: str) -> None:
+    """Enter that somebody who is signed in has shown once more who they are, by an authenticator of theirs."""
+    subject_id = _subject_of(user)
+    record(
+        actor=Actor.subject(subject_id),
+        action="sign_in.confirmed",
+        target=("user", user.id),
+        controller_id=controller.id,
+        subject_id=subject_id,
+        details={"method": method},
+    )
+
+
+@transaction.atomic
+def enter_refusal(*, user: User | None, controller: Controller, method: str) -> None:
+    """Enter that somebody showed a passkey or a code of an app that is not this person's."""
+    record(
+        actor=Actor.stranger(),
+        action="sign_in.authenticator_refused",
+        target=("user", user.id if user else "unknown"),
+        controller_id=controller.id,
+        subject_id=user.subject_id if user else None,
+        details={"method": method},
+    )
+
+
+@transaction.atomic
+def enter_authenticators(
+    *, user: User, controller: Controller, added: Collection[str], removed: Collection[str]
+) -> None:
+    """Enter what a person signs in with from now on, or no longer; what nothing needs any more goes.
+
+    Called in the transaction that has changed them. Recovery codes stand in for the app: they go with it.
+    """
+    own = Authenticator.objects.filter(user=user)
+    if not own.filter(type=Authenticator.Type.TOTP).exists() and own.filter(type=_CODES).delete()[0]:
+        removed = {*removed, _CODES}
+    kept = [
+        value
+        for data in own.values_list("data", flat=True)
+        for value in (data.get("secret"), data.get("seed"))
+        if value
+    ]
+    AuthenticatorSecret.objects.filter(user=user).exclude(id__in=kept).delete()
+    subject_id = _subject_of(user)
+    record(
+        actor=Actor.subject(subject_id),
+        action="authenticators.changed",
+        target=("user", user.id),
+        controller_id=controller.id,
+        subject_id=subject_id,
+        details={"added": sorted(added), "removed": sorted(removed)},
+    )
+    _mail(controller, subject_id, "authenticators_changed")
+
+
+@transaction.atomic
+def end_session(*, user: User, controller: Controller, session_id: UUID) -> None:
+    """Sign a person out of one of their sessions. Raises: NotFound, where it is none of theirs or has ended."""
+    if not Session.objects.filter(id=session_id, user=user).delete()[0]:
+        raise NotFound
+    _enter_end(user, controller, str(session_id), 1)
+
+
+@transaction.atomic
+def end_other_sessions(*, user: User, controller: Controller, but: UUID) -> None:
+    """Sign a person out everywhere but in this session."""
+    ended, _ = Session.objects.filter(user=user).exclude(id=but).delete()
+    _enter_end(user, controller, "others", ended)
+
+
+@transaction.atomic
+def forget_sign_ins() -> int:
+    """Delete sign-ins that are older than 90 days; says how many."""
+    count, _ = SignIn.objects.filter(at__lt=clock.now() - SIGN_IN_LIFE).delete()
+    if count:
+        record(
+            actor=Actor.service("access"),
+            action="sign_in.history_forgotten",
+            target=("sign_in", "old"),
+            controller_id=None,
+            details={"count": count},
+        )
+    return count
+
+
+def device_in_words(browser: str, platform: str) -> str:
+    """What somebody signed in with: "Firefox on Windows"."""
+    if browser and platform:
+        return gettext("%(browser)s on %(platform)s") % {"browser": browser, "platform": platform}
+    return browser or platform or gettext("An unknown browser")
+
+
+def _subject_of(user: User) -> UUID:
+    if user.subject_id is None:
+        raise NotFound
+    return user.subject_id
+
+
+def _enter_end(user: User, controller: Controller, which: str, count: int) -> None:
+    subject_id = _subject_of(user)
+    record(
+        actor=Actor.subject(subject_id),
+        action="session.ended",
+        target=("session", which),
+        controller_id=controller.id,
+        subject_id=subject_id,
+        details={"count": count},
+    )
+
+
+def _mail(controller: Controller, subject_id: UUID, topic: str, **context: str) -> None:
+    found, address = directory().entry(subject_id), directory().address_of(subject_id)
+    if found is None or not address:
+        return
+    outbox().mail(
+        controller_id=controller.id,
+        data_key_id=found.data_key_id,
+        subject_id=subject_id,
+        to=address,
+        topic=topic,
+        context={"controller": controller.name, **context},
+    )
