@@ -66,7 +66,7 @@ def _end_for(reasons: Sequence[str]) -> None:
 
 
 def check_settings(*, app_configs: Sequence[AppConfig] | None = None, **_: object) -> list[CheckMessage]:
-    """E001 to E005, E007 to E009: for development, refused where `PRODUCTION` is set; E006, E010, E012, E014 always."""
+    """E001 to E005, E007 to E009: for development, refused where `PRODUCTION` is set; the others always."""
     findings: list[tuple[bool, str, str, str]] = [
         (
             settings.SECRET_KEY == settings.DEVELOPMENT_SECRET_KEY,

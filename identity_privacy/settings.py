@@ -44,6 +44,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "allauth.idp.oidc",
     "rest_framework",
     "drf_spectacular",
@@ -161,6 +163,12 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "identity_privacy.access.adapters.AccountAdapter"
+# Whose accounts people may sign in with besides: a file of OpenID Connect providers (access/providers.py).
+SIGN_IN_PROVIDERS = env.str("SIGN_IN_PROVIDERS", default="")
+SOCIALACCOUNT_ADAPTER = "identity_privacy.access.oidc.SocialAccountAdapter"
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"provider_class": "identity_privacy.access.oidc.Provider"}}
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 10  # seconds
 MFA_ADAPTER = "identity_privacy.access.adapters.MfaAdapter"
 MFA_FORMS = {
     "activate_totp": "identity_privacy.access.forms.authenticators.ActivateAppForm",

@@ -77,7 +77,7 @@ def postgres(*, durable: bool = False) -> Iterator[str]:
         if become:
             account = pwd.getpwnam("postgres")
             os.chown(folder, account.pw_uid, account.pw_gid)
-        cluster, port = folder / "data", _free_port()
+        cluster, port = folder / "data", free_port()
         control = [*become, f"{programs}/pg_ctl", "-D", str(cluster), "-s", "-w"]
         # Without the locale and encoding a bare machine would make a cluster of SQL_ASCII.
         flags = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
@@ -110,7 +110,7 @@ def replica(primary_url: str) -> Iterator[str]:
         if become:
             account = pwd.getpwnam("postgres")
             os.chown(folder, account.pw_uid, account.pw_gid)
-        cluster, port = folder / "data", _free_port()
+        cluster, port = folder / "data", free_port()
         source = ["-h", str(primary.hostname), "-p", str(primary.port), "-U", "postgres"]
         flags = ["-R", "-X", "stream", "-c", "fast", "--no-sync"]
         _run([*become, f"{programs}/pg_basebackup", *source, "-D", str(cluster), *flags], folder)
@@ -158,16 +158,16 @@ def rabbitmq() -> Iterator[str]:
     if not has_rabbitmq():
         raise ServerMissing("RabbitMQ")
     with _folder() as folder:
-        port = _free_port()
+        port = free_port()
         environment = {
             "PATH": "/usr/bin:/bin",
             "HOME": str(folder),
-            "ERL_EPMD_PORT": str(_free_port()),
+            "ERL_EPMD_PORT": str(free_port()),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": f"t{port}@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(port),
-            "RABBITMQ_DIST_PORT": str(_free_port()),
+            "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_PID_FILE": str(folder / "pid"),
             "RABBITMQ_MNESIA_BASE": str(folder / "db"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
@@ -197,7 +197,7 @@ def redis() -> Iterator[str]:
     if not has_redis():
         raise ServerMissing("Redis")
     with _folder() as folder:
-        port = _free_port()
+        port = free_port()
         command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
         with _started(command, folder, dict(os.environ)):
             _wait_for_port(port)
@@ -211,7 +211,7 @@ def redis() -> Iterator[str]:
 def moto() -> Iterator[str]:
     """AWS as moto plays it, which forgets everything at its end; what it is asked over HTTP is real."""
     with _folder() as folder:
-        port = _free_port()
+        port = free_port()
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
         with _started(command, folder, dict(os.environ)):
             _wait_for_port(port, 30)
@@ -277,7 +277,7 @@ def _run(command: list[str], folder: Path, environment: dict[str, str] | None = 
         raise RuntimeError(f"{command} failed:\n{text}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,5 +1,7 @@
 """What the packages for signing in do differently here: no address, name or secret in their tables, words of ours."""
 
+from collections.abc import Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -44,7 +46,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the packag
         row = services.enter_sign_in(
             user=user,
             controller=request.controller,  # type: ignore[attr-defined]  # set by our middleware
-            method=SignInMethod.PASSKEY if any(one.get("passwordless") for one in records) else SignInMethod.CODE,
+            method=_method_of(records),
             has_app_code=any(one.get("type") in _OF_AN_APP for one in records),
             device=device,
             session_id=request.session.row_id,  # type: ignore[attr-defined]  # of our own session store
@@ -75,7 +77,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the packag
         """Nothing: the verb that enters a change tells the person of it, through the outbox."""
 
 
-_OF_AN_APP = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
+def _method_of(records: Sequence[Mapping[str, object]]) -> SignInMethod:
+    """By what a sign-in began, as the package has recorded it."""
+    if any(one.get("passwordless") for one in records):
+        return SignInMethod.PASSKEY
+    return SignInMethod.ACCOUNT if any(one["method"] == "socialaccount" for one in records) else SignInMethod.CODE
+
+
+_OF_AN_APP: Final = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
 
 
 class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # the package has no types

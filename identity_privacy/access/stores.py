@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 
 from identity_privacy.access.models import SignIn, SignInCode, SignInTally, User
 from identity_privacy.subject_data import Section
@@ -32,6 +33,10 @@ class SignInStore:
             {"kind": str(one.get_type_display()), "since": one.created_at.isoformat(timespec="seconds")}
             for one in Authenticator.objects.filter(user=user).order_by("id")
         ]
+        authenticators += [
+            {"kind": one.provider, "since": one.date_joined.isoformat(timespec="seconds")}
+            for one in SocialAccount.objects.filter(user=user).order_by("id")
+        ]
         found = {"Signing in": sign_ins, "What you sign in with": authenticators}
         return [Section(title=title, rows=rows) for title, rows in found.items() if rows]
 
@@ -45,12 +50,14 @@ class SignInStore:
         users = User.objects.filter(subject_id=subject_id)
         sign_ins = SignIn.objects.filter(user__in=users).count()
         authenticators = Authenticator.objects.filter(user__in=users).count()
+        accounts = SocialAccount.objects.filter(user__in=users).count()
         _, gone = users.delete()
         return {
             "sign_in_codes": codes,
             "sign_in_tallies": len(tallies),
             "sign_ins": sign_ins,
             "authenticators": authenticators,
+            "accounts": accounts,
             "users": gone.get(User._meta.label, 0),
         }
 
@@ -61,5 +68,6 @@ class SignInStore:
             "sign_in_tallies": SignInTally.objects.filter(who=subject_id).count(),
             "sign_ins": SignIn.objects.filter(user__subject_id=subject_id).count(),
             "authenticators": Authenticator.objects.filter(user__subject_id=subject_id).count(),
+            "accounts": SocialAccount.objects.filter(user__subject_id=subject_id).count(),
             "users": User.objects.filter(subject_id=subject_id).count(),
         }

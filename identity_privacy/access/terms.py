@@ -60,6 +60,7 @@ class SignInMethod(TextChoices):
 
     CODE = "code", _("A code from an e-mail")
     PASSKEY = "passkey", _("A passkey")  # W3C Web Authentication
+    ACCOUNT = "account", _("Another account")  # OpenID Connect
 
 
 class Familiarity(TextChoices):

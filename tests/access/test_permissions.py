@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth import SESSION_KEY
 from django.db import transaction
 from django.http import HttpResponseBase
@@ -35,6 +36,7 @@ from tests import cast
 from tests.audit.epochs import open_next_epoch
 from tests.cast import ALICE_EMAIL, BOB_EMAIL, CHARLIE_EMAIL, OTHER_HOST, Cast
 from tests.factories import make_request
+from tests.openid import PROVIDER_ID, OpenId
 from tests.passkeys import add_passkey
 from tests.portal.door import signed_in, stranger
 from tests.programs import make_program, program, token_for, with_token
@@ -53,6 +55,8 @@ DOORS: Final = (
     "/sign-in/app/",
     "/sign-in/code/",
     "/sign-in/passkey/",
+    "/sign-in/with/<slug:provider_id>/",
+    "/sign-in/with/<slug:provider_id>/callback/",
     "/sign-out/",
 )
 
@@ -108,8 +112,9 @@ class World:
 
 
 @pytest.fixture
-def world(db: None, settings: Settings) -> World:
+def world(db: None, settings: Settings, tmp_path: Path) -> World:
     settings.ALLOW_LOOPBACK_PARTNERS = True
+    settings.SIGN_IN_PROVIDERS = OpenId(issuer="http://localhost:9").configured(tmp_path)  # nobody is there
     stage = cast.enter()
     copy = make_request(stage.lindwerk, stage.alice, RequestKind.ACCESS)
     carry_out(request_id=copy.pk)
@@ -155,6 +160,9 @@ def world(db: None, settings: Settings) -> World:
             "/requests/<slug:reference>/certificate.json": f"{kept}certificate.json",
             "/requests/<slug:reference>/package.zip": f"{kept}package.zip",
             "/security/sessions/<uuid:session_id>/end/": f"/security/sessions/{another_session(stage)}/end/",
+            "/security/accounts/<int:account_id>/remove/": f"/security/accounts/{account_of_alice(stage)}/remove/",
+            "/sign-in/with/<slug:provider_id>/": f"/sign-in/with/{PROVIDER_ID}/",
+            "/sign-in/with/<slug:provider_id>/callback/": f"/sign-in/with/{PROVIDER_ID}/callback/",
             "/security/passkeys/<int:pk>/remove/": f"/security/passkeys/{passkey_of_alice()}/remove/",
         },
         forms={
@@ -173,6 +181,11 @@ def another_session(stage: Cast) -> UUID | None:
     session[SESSION_KEY] = str(User.objects.for_subject(stage.lindwerk, stage.alice).pk)
     session.create()
     return session.row_id
+
+
+def account_of_alice(stage: Cast) -> int:
+    user = User.objects.for_subject(stage.lindwerk, stage.alice)
+    return int(SocialAccount.objects.create(user=user, provider=PROVIDER_ID, uid="0" * 64).pk)
 
 
 def passkey_of_alice() -> int:

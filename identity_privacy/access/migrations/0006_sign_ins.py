@@ -63,7 +63,12 @@ class Migration(migrations.Migration):
                 (
                     "method",
                     models.CharField(
-                        choices=[("code", "A code from an e-mail"), ("passkey", "A passkey")], max_length=16
+                        choices=[
+                            ("code", "A code from an e-mail"),
+                            ("passkey", "A passkey"),
+                            ("account", "Another account"),
+                        ],
+                        max_length=16,
                     ),
                 ),
                 (

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 from uuid import UUID
 
 from allauth.mfa.models import Authenticator
@@ -10,9 +10,10 @@ from allauth.mfa.recovery_codes.views import generate_recovery_codes, view_recov
 from allauth.mfa.totp.views import activate_totp, deactivate_totp
 from allauth.mfa.webauthn.internal.auth import WebAuthn
 from allauth.mfa.webauthn.views import AddWebAuthnView, remove_webauthn
+from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -23,7 +24,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from identity_privacy.access import services
 from identity_privacy.access.middleware import PortalRequest
 from identity_privacy.access.models import Session, SignIn, User
-from identity_privacy.access.presence import for_subject, is_fresh, step_up
+from identity_privacy.access.presence import for_subject, is_fresh, step_up, user_of
+from identity_privacy.access.providers import providers_of
 from identity_privacy.access.services.sign_ins import device_in_words
 from identity_privacy.clock import machine_now
 
@@ -52,7 +54,7 @@ class Event:
 @for_subject
 def security(request: PortalRequest, subject_id: UUID) -> HttpResponse:
     """All of it on one page, this browser first."""
-    user = _user(request)
+    user = user_of(request)
     authenticators = Authenticator.objects.filter(user=user).order_by("created_at")
     events = [
         Event(sign_in=row, device=device_in_words(row.browser, row.platform))
@@ -71,6 +73,7 @@ def security(request: PortalRequest, subject_id: UUID) -> HttpResponse:
             _("When a browser is new we write to you, and ask for a code again before what cannot be undone."),
             _("After 90 days we forget a sign-in."),
         ],
+        "accounts": _accounts(request, user),
         "app": next((one for one in authenticators if one.type == Authenticator.Type.TOTP), None),
     }
     return render(request, "access/security.html", context)
@@ -81,7 +84,7 @@ def security(request: PortalRequest, subject_id: UUID) -> HttpResponse:
 @for_subject
 def end_session(request: PortalRequest, subject_id: UUID, session_id: UUID) -> HttpResponse:
     """Sign out elsewhere."""
-    services.end_session(user=_user(request), controller=request.controller, session_id=session_id)
+    services.end_session(user=user_of(request), controller=request.controller, session_id=session_id)
     return redirect("access:security")
 
 
@@ -91,11 +94,17 @@ def end_session(request: PortalRequest, subject_id: UUID, session_id: UUID) -> H
 def end_other_sessions(request: PortalRequest, subject_id: UUID) -> HttpResponse:
     """Sign out everywhere but here."""
     services.end_other_sessions(
-        user=_user(request),
+        user=user_of(request),
         controller=request.controller,
         but=request.session.row_id,  # type: ignore[attr-defined]  # of our own session store
     )
     return redirect("access:security")
+
+
+def _accounts(request: PortalRequest, user: User) -> Sequence[tuple[SocialAccount, str]]:
+    names = {one.id: one.name for one in providers_of(request.controller.code)}
+    linked = SocialAccount.objects.filter(user=user).order_by("pk")
+    return [(account, names.get(account.provider, account.provider)) for account in linked]
 
 
 def _places(request: PortalRequest, user: User) -> Sequence[Place]:
@@ -130,7 +139,7 @@ def _changing(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     def inner(request: PortalRequest, subject_id: UUID, /, **kwargs: int) -> HttpResponse:
         if not is_fresh(request):
             return step_up(request, subject_id, back_to=request.path)
-        user = _user(request)
+        user = user_of(request)
         with transaction.atomic():
             before = _types(user)
             answer = view(request, **kwargs)
@@ -151,10 +160,6 @@ def _changing(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 
 def _types(user: User) -> dict[int, str]:
     return dict(Authenticator.objects.filter(user=user).values_list("id", "type"))
-
-
-def _user(request: HttpRequest) -> User:
-    return cast("User", request.user)  # nobody else comes through `for_subject`
 
 
 urlpatterns = [

@@ -2,10 +2,13 @@
 
 from django.urls import include, path
 
-from identity_privacy.access.portal import door, pages, security
+from identity_privacy.access.portal import accounts, door, pages, security
 
 urlpatterns = [
-    path("", include(([*door.urlpatterns, *security.urlpatterns, *pages.urlpatterns], "access"))),
+    path(
+        "", include(([*door.urlpatterns, *security.urlpatterns, *accounts.urlpatterns, *pages.urlpatterns], "access"))
+    ),
     *door.packaged,
     *security.packaged,
+    *accounts.packaged,
 ]

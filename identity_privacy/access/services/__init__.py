@@ -16,6 +16,8 @@ from identity_privacy.access.services.sign_ins import (
     enter_refusal,
     enter_sign_in,
     forget_sign_ins,
+    link_account,
+    unlink_account,
 )
 from identity_privacy.access.services.staff import add_staff, give_role, take_role
 
@@ -33,9 +35,11 @@ __all__ = [
     "forget_codes",
     "forget_sign_ins",
     "give_role",
+    "link_account",
     "open_controller",
     "request_sign_in_code",
     "revoke_api_client",
     "rotate_api_client",
     "take_role",
+    "unlink_account",
 ]

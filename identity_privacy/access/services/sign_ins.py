@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.utils import formats, timezone
 from django.utils.translation import gettext
@@ -130,6 +131,23 @@ def enter_authenticators(
         details={"added": sorted(added), "removed": sorted(removed)},
     )
     _mail(controller, subject_id, "authenticators_changed")
+
+
+@transaction.atomic
+def link_account(*, controller: Controller, subject_id: UUID, account: SocialAccount) -> None:
+    """Let a person sign in with an account elsewhere, whose address was verified there and is theirs here."""
+    user = User.objects.for_subject(controller, subject_id)
+    account.user = user
+    account.save()
+    enter_authenticators(user=user, controller=controller, added=["account"], removed=[])
+
+
+@transaction.atomic
+def unlink_account(*, user: User, controller: Controller, account_id: int) -> None:
+    """Sign a person in with that account no longer. Raises: NotFound, where it is none of theirs."""
+    if not SocialAccount.objects.filter(user=user, pk=account_id).delete()[0]:
+        raise NotFound
+    enter_authenticators(user=user, controller=controller, added=[], removed=["account"])
 
 
 @transaction.atomic

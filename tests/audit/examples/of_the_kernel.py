@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 
@@ -216,6 +217,28 @@ def enter_authenticators(cast: Cast) -> Act:
         run=lambda: access.enter_authenticators(user=user, controller=cast.lindwerk, added=["totp"], removed=[]),
         enters=lambda _: [of_alice(cast, "authenticators.changed", ("user", user.id))],
         reads=frozenset([cast.alice]),  # the address that she is told at
+    )
+
+
+@shows(access.link_account)
+def link_account(cast: Cast) -> Act:
+    user = User.objects.for_subject(cast.lindwerk, cast.alice)
+    account = SocialAccount(provider="shop", uid="0" * 64)
+    return Act(
+        run=lambda: access.link_account(controller=cast.lindwerk, subject_id=cast.alice, account=account),
+        enters=lambda _: [of_alice(cast, "authenticators.changed", ("user", user.id))],
+        reads=frozenset([cast.alice]),  # the address that she is told at
+    )
+
+
+@shows(access.unlink_account)
+def unlink_account(cast: Cast) -> Act:
+    user = User.objects.for_subject(cast.lindwerk, cast.alice)
+    account = SocialAccount.objects.create(user=user, provider="shop", uid="0" * 64)
+    return Act(
+        run=lambda: access.unlink_account(user=user, controller=cast.lindwerk, account_id=account.pk),
+        enters=lambda _: [of_alice(cast, "authenticators.changed", ("user", user.id))],
+        reads=frozenset([cast.alice]),
     )
 
 

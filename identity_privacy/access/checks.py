@@ -1,0 +1,21 @@
+"""Start-up checks of signing in."""
+
+from collections.abc import Sequence
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+
+from identity_privacy.access.providers import configured
+from identity_privacy.errors import Invalid
+
+
+def check_providers(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """Refuse a file of providers that cannot be so, before somebody wants to sign in by it."""
+    try:
+        if settings.SIGN_IN_PROVIDERS:
+            configured(settings.SIGN_IN_PROVIDERS)
+    except Invalid as error:
+        message = f"the file of SIGN_IN_PROVIDERS {error}"
+        return [Error(message, hint="docs/howto/other-accounts.md says how it is written.", id="access.E001")]
+    return []

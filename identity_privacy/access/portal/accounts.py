@@ -1,0 +1,67 @@
+"""Signing in with another account, and no longer."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from allauth.socialaccount.providers.openid_connect.views import callback, login
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+from requests import RequestException
+
+from identity_privacy.access import services
+from identity_privacy.access.limits import SIGN_INS, network_of, refuse_beyond
+from identity_privacy.access.middleware import PortalRequest
+from identity_privacy.access.oidc import FAILED
+from identity_privacy.access.presence import at_controller, for_subject, is_fresh, step_up, user_of
+from identity_privacy.access.providers import providers_of
+
+# What the package lets through of a provider that is not there, or answers something else.
+_NO_ANSWER = (RequestException, OAuth2Error, ValueError, KeyError, TypeError)
+
+
+def _with_provider(view: Callable[[HttpRequest, str], HttpResponse]) -> Callable[..., HttpResponse]:
+    """A view of the package, for the controller's own providers."""
+
+    @never_cache
+    @at_controller
+    def inner(request: PortalRequest, /, provider_id: str) -> HttpResponse:
+        if provider_id not in {one.id for one in providers_of(request.controller.code)}:
+            raise Http404
+        if request.subject_id:
+            return redirect("access:sign-in")
+        refuse_beyond(SIGN_INS, network_of(request))
+        try:
+            return view(request, provider_id)
+        except _NO_ANSWER:
+            messages.error(request, str(FAILED))
+            return redirect("access:sign-in")
+
+    return inner
+
+
+@never_cache
+@require_POST
+@for_subject
+def unlink(request: PortalRequest, subject_id: UUID, account_id: int) -> HttpResponse:
+    """Take an account away, once the person has shown who they are."""
+    if not is_fresh(request):
+        return step_up(request, subject_id, back_to=reverse("access:security"))
+    services.unlink_account(user=user_of(request), controller=request.controller, account_id=account_id)
+    return redirect("access:security")
+
+
+urlpatterns = [path("security/accounts/<int:account_id>/remove/", unlink, name="unlink")]
+# Under the names by which the package looks for them.
+packaged: list[URLPattern] = [
+    path("sign-in/with/<slug:provider_id>/", require_POST(_with_provider(login)), name="openid_connect_login"),
+    path(
+        "sign-in/with/<slug:provider_id>/callback/",
+        require_GET(_with_provider(callback)),
+        name="openid_connect_callback",
+    ),
+]
