@@ -29,6 +29,7 @@ class Group:
 
 GROUPS: Mapping[str, Group] = {
     "crypto": Group(backends=("postgresql", "sqlite"), rows=(10_000, 100_000)),
+    "access": Group(backends=("postgresql", "sqlite"), rows=(1_000,)),
     "audit": Group(backends=("postgresql", "sqlite"), rows=(1_000_000,)),
 }
 

@@ -38,4 +38,5 @@ GOALS: Mapping[str, Goal] = {
     "verify_1m_s": Goal("<", 15),
     "verify_1m_mib": Goal("<", 100),
     "inclusion_proof_1m_ms": Goal("<", 3),
+    "known_vs_unknown_address_gap": Goal("≤", 0.05),
 }

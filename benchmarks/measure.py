@@ -9,7 +9,7 @@ import django
 from django.core.management import call_command
 from django.db import connection, connections
 
-from benchmarks.harness import Comparison, Measured
+from benchmarks.harness import Comparison, Gap, Measured
 from benchmarks.results import Row, judged, put
 from identity_privacy import clock
 
@@ -38,7 +38,7 @@ def rounds_of(rows: int) -> int:
 
 def row_of(measured: Measured, *, group: str, rows: int) -> Row:
     """What the results file keeps of a figure."""
-    compared = measured if isinstance(measured, Comparison) else None
+    compared = measured if isinstance(measured, Comparison | Gap) else None
     return judged(
         Row(
             name=measured.name,
@@ -60,11 +60,11 @@ def line_of(row: Row, measured: Measured) -> str:
     """One figure for whoever waits."""
     judgement = {None: "", True: "met", False: "MISSED"}[row["met"]]
     goal = f"  goal {row['goal']} {judgement}" if row["goal"] else ""
-    compared = (
-        f", baseline {row['baseline']:>8.2f} {row['unit']}, ratio {row['ratio']:>6.2f} (CPU {measured.cpu_ratio:.2f})"
-        if isinstance(measured, Comparison)
-        else ""
-    )
+    compared = ""
+    if row["ratio"] is not None:
+        compared = f", baseline {row['baseline']:>8.2f} {row['unit']}, ratio {row['ratio']:>6.3f}"
+    if isinstance(measured, Comparison):
+        compared += f" (CPU {measured.cpu_ratio:.2f})"
     return f"{row['name']:<32}{row['rows']:>9,}  {row['value']:>9.2f} {row['unit']}{compared}{goal}\n"
 
 

@@ -20,6 +20,7 @@ FIGURES = {
         "read_attribute_vs_plain_sqlite",
         "read_one_vs_plain_sqlite",
     ],
+    "access": ["known_vs_unknown_address_gap_sqlite"],
     "audit": [
         "inclusion_proof_1m_ms_sqlite",
         "record_vs_plain_insert_sqlite",
