@@ -135,6 +135,13 @@ def exception_handler(error: Exception, context: Mapping[str, object]) -> Respon
     return Response(problem, status=problem["status"], headers=headers, content_type=MEDIA_TYPE)
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """`handler400`, for what the framework refuses before a view has it: as `page_not_found`."""
+    if request.path.startswith(MACHINE_PATHS):
+        return _answer(_problem(Invalid.code, Invalid.title, 400))
+    return defaults.bad_request(request, exception)
+
+
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """`handler404`: a problem under the machines' paths, a page elsewhere."""
     if request.path.startswith(MACHINE_PATHS):
@@ -184,17 +191,6 @@ class RefusalPages:
         if isinstance(error, TooOften):
             answer["Retry-After"] = str(error.retry_after_seconds)
         return answer
-
-
-def document(result: dict[str, object], **_kwargs: object) -> dict[str, object]:
-    """Add the problem answers to the OpenAPI schema: each operation gets those that its own shape can bring about."""
-    components = _mapping(result.setdefault("components", {}))
-    _mapping(components.setdefault("schemas", {}))["Problem"] = _PROBLEM_SCHEMA
-    for path, operation in _operations(result):
-        responses = _mapping(operation.setdefault("responses", {}))
-        for status, meaning in _possible(path, operation):
-            responses.setdefault(status, {"description": meaning, "content": _PROBLEM_CONTENT})
-    return result
 
 
 def _problem(code: str, title: str, status: int) -> Problem:
@@ -249,58 +245,3 @@ def _field_errors(detail: object, path: str = "") -> Iterator[FieldError]:
             yield from _field_errors(inner, f"{path}.{index}" if nested else path)
     else:
         yield {"field": path, "detail": str(detail)}
-
-
-# --- The schema's part -------------------------------------------------------------------------------
-_PROBLEM_SCHEMA: Final[Mapping[str, object]] = {
-    "type": "object",
-    "description": "What went wrong, as RFC 9457 has it.",
-    "required": ["type", "title", "status"],
-    "properties": {
-        "type": {"type": "string", "format": "uri-reference", "description": "Ends in the error's stable code."},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["field", "detail"],
-                "properties": {"field": {"type": "string"}, "detail": {"type": "string"}},
-            },
-        },
-    },
-    "example": {"type": "/problems/not-found", "title": "Not found", "status": 404},
-}
-_PROBLEM_CONTENT: Final[Mapping[str, object]] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-
-
-def _operations(result: Mapping[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
-    for path, methods in _mapping(result["paths"]).items():
-        for operation in _mapping(methods).values():
-            yield path, _mapping(operation)
-
-
-def _possible(path: str, operation: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    if "requestBody" in operation or _is_filtered(operation):
-        yield "400", "What was sent cannot be read; `errors` names each field."
-    if "requestBody" in operation:
-        yield "413", "What was sent is too large."
-        yield "415", "What was sent is not JSON."
-    if operation.get("security"):
-        yield "401", "Nobody has signed in, or the signature is not right."
-    if "{" in path or operation.get("security"):
-        yield "404", "It does not exist, or not for you."
-    yield "406", "The answer cannot be had in the format that was asked for."
-    yield "default", "Any other error."
-
-
-def _is_filtered(operation: Mapping[str, object]) -> bool:
-    parameters = operation.get("parameters")
-    return isinstance(parameters, list) and any(one["in"] == "query" for one in parameters)
-
-
-def _mapping(value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise TypeError(value)
-    return value

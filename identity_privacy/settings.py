@@ -321,25 +321,35 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "ActorKind": "identity_privacy.audit.api.entries.ACTOR_KINDS",
+        "Channel": "dsar.terms.Channel",
+        "Check": "dsar.terms.Check",
+        "EvidenceKind": "dsar.terms.EvidenceKind",
+        "Outcome": "dsar.terms.Outcome",
         "RequestKind": "dsar.terms.RequestKind",
         "RequestState": "dsar.terms.RequestState",
+        "TaskKind": "dsar.api.task_results.ASKED",
         "TaskState": "dsar.terms.TaskState",
     },
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
     "APPEND_COMPONENTS": {
         "securitySchemes": {
+            "clientSecret": {
+                "type": "http",
+                "scheme": "basic",
+                "description": "`client_id` and `client_secret` of a program (RFC 6749, 2.3.1)",
+            },
             "webhookSignature": {
                 "type": "apiKey",
                 "in": "header",
                 "name": "webhook-signature",
                 "description": "Standard Webhooks: v1 with the inbound secret, or v1a with the system's Ed25519 key",
-            }
+            },
         }
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "identity_privacy.problems.document",
+        "identity_privacy.schema.complete",
     ],
 }
 

@@ -2,15 +2,16 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
-from drf_spectacular.views import SpectacularAPIView
 
 from identity_privacy.crypto.api.jwks import KeySetView
+from identity_privacy.schema import SchemaView
 
+handler400 = "identity_privacy.problems.bad_request"
 handler404 = "identity_privacy.problems.page_not_found"
 handler500 = "identity_privacy.problems.server_error"
 
 api: list[URLPattern | URLResolver] = [
-    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("schema/", SchemaView.as_view(), name="schema"),
     path("", include("identity_privacy.access.api.urls")),
     path("", include("dsar.api.urls")),
     path("", include("identity_privacy.audit.api.urls")),

@@ -7,6 +7,6 @@ from dsar.api.task_results import TaskResultView
 
 urlpatterns = [
     path("requests/", RequestListView.as_view(), name="requests"),
-    path("requests/<str:reference>/", RequestView.as_view(), name="request"),
+    path("requests/<slug:reference>/", RequestView.as_view(), name="request"),
     path("tasks/<uuid:task_id>/result/", TaskResultView.as_view(), name="task-result"),
 ]

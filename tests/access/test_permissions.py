@@ -146,7 +146,7 @@ def world(db: None, settings: Settings, tmp_path: Path) -> World:
             "/console/consent/purpose/<uuid:object_id>/": f"/console/consent/purpose/{stage.newsletter.pk}/",
             "/console/profiles/profile/<uuid:object_id>/": f"/console/profiles/profile/{stage.alice}/",
             "/console/audit/entry/<uuid:object_id>/": f"/console/audit/entry/{entry.pk}/",
-            "/api/v1/requests/<str:reference>/": f"/api/v1/requests/{answered.reference}/",
+            "/api/v1/requests/<slug:reference>/": f"/api/v1/requests/{answered.reference}/",
             "/api/v1/tasks/<uuid:task_id>/result/": f"/api/v1/tasks/{asked.tasks.latest('id').pk}/result/",
             "/api/v1/audit/entries/<uuid:entry_id>/": f"/api/v1/audit/entries/{entry.pk}/",
             "/api/v1/audit/entries/<uuid:entry_id>/proof/": f"/api/v1/audit/entries/{entry.pk}/proof/",

@@ -1,5 +1,6 @@
 """Staff read requests over the API: their own controller's, and no personal data."""
 
+import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -46,6 +47,26 @@ def test_pages_follow_one_another_by_cursor(browser: Client, stage: Cast) -> Non
     references = [row["reference"] for row in first["results"] + second["results"]]
     assert len(set(references)) == 3
     assert second["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("page_size=0", "page_size"),
+        ("page_size=201", "page_size"),
+        ("page_size=many", "page_size"),
+        ("cursor=noise", "cursor"),
+        ("state=closed", "state"),
+    ],
+)
+def test_a_page_that_cannot_be_had_is_not_another_one(browser: Client, query: str, field: str) -> None:
+    answer = browser.get(f"{REQUESTS}?{query}")
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+def test_a_reference_that_no_database_takes_is_one_that_does_not_exist(browser: Client) -> None:
+    assert browser.get(f"{REQUESTS}LI%00/").status_code == 404
 
 
 def test_a_list_costs_no_query_per_row(browser: Client, stage: Cast, task: Task) -> None:

@@ -10,42 +10,114 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from identity_privacy import clock
 from identity_privacy.access.limits import TOKENS, network_of, refuse_beyond
 from identity_privacy.access.models import ApiSecret
 from identity_privacy.access.services import enter_token
+from identity_privacy.problems import MEDIA_TYPE
+from identity_privacy.schema import refusal
 
+FORM: Final = "application/x-www-form-urlencoded"
 # What this grant has; of each at most so many characters.
 _FIELDS: Final = {"grant_type": 100, "client_id": 100, "client_secret": 200, "scope": 500}
+_BASIC: Final = 'Basic realm="api"'
 
 
-@method_decorator([csrf_exempt, never_cache], name="dispatch")
-class GiveToken(TokenView):  # type: ignore[misc]  # the package has no types
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("All its scopes", {"grant_type": "client_credentials"}, media_type=FORM),
+        OpenApiExample("One scope", {"grant_type": "client_credentials", "scope": "see_requests"}, media_type=FORM),
+    ]
+)
+class TokenInput(serializers.Serializer[object]):
+    """What is sent, for the schema. Where the secret is not shown by HTTP Basic, it may be in the form instead."""
+
+    grant_type = serializers.ChoiceField([OAuthClient.GrantType.CLIENT_CREDENTIALS.value])
+    client_id = serializers.CharField(required=False, max_length=_FIELDS["client_id"])
+    client_secret = serializers.CharField(required=False, max_length=_FIELDS["client_secret"])
+    scope = serializers.CharField(
+        required=False, max_length=_FIELDS["scope"], help_text="With spaces between them; all, if it is not said"
+    )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A token",
+            {
+                "access_token": "made-up-HqT2vX8mLr4cZ9wK1nB6yD3sF7gJ0pA5eU",
+                "expires_in": 3600,
+                "token_type": "Bearer",
+                "scope": "see_log see_requests",
+            },
+        )
+    ]
+)
+class TokenOutput(serializers.Serializer[object]):
+    """A token, to be sent as `Authorization: Bearer …` (RFC 6749, 5.1)."""
+
+    access_token = serializers.CharField()
+    expires_in = serializers.IntegerField(help_text="Seconds")
+    token_type = serializers.ChoiceField(["Bearer"])
+    scope = serializers.CharField(help_text="Those that it has, with spaces between them")
+
+
+class OAuthErrorOutput(serializers.Serializer[object]):
+    """Why there is no token (RFC 6749, 5.2)."""
+
+    error = serializers.ChoiceField(
+        ["invalid_request", "invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"]
+    )
+
+
+def _refusal(error: str, description: str) -> OpenApiResponse:
+    return OpenApiResponse(OAuthErrorOutput, description, [OpenApiExample(error, {"error": error})])
+
+
+@method_decorator(never_cache, name="dispatch")
+class GiveToken(APIView):
     """Gives a token to a program that shows its secret; that it did is in the log."""
 
-    http_method_names = ("post", "options")
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    # Counted by a limit of its own, which is narrower.
+    throttle_classes = ()
 
-    def post(self, request: HttpRequest) -> HttpResponse:
+    @extend_schema(
+        operation_id="token",
+        summary="A token for a program",
+        request={FORM: TokenInput},
+        responses={
+            200: TokenOutput,
+            (400, "application/json"): _refusal("invalid_scope", "What was asked for cannot be given."),
+            (400, MEDIA_TYPE): refusal("What was sent is no form."),
+            401: _refusal("invalid_client", "The secret is wrong, too old or revoked."),
+        },
+        auth=[{"clientSecret": []}, {}],  # type: ignore[list-item]  # the package types it too narrowly
+    )
+    def post(self, request: Request) -> HttpResponse:
         """A token for an hour, with the scopes that were asked for or all that the program has. Raises: TooOften."""
-        refuse_beyond(TOKENS, network_of(request))
-        if not _is_of_this_grant(request):
+        form = request._request
+        refuse_beyond(TOKENS, network_of(form))
+        if not _is_of_this_grant(form):
             return _refused("invalid_request")
-        if request.POST["grant_type"] != OAuthClient.GrantType.CLIENT_CREDENTIALS:
+        if form.POST["grant_type"] != OAuthClient.GrantType.CLIENT_CREDENTIALS:
             return _refused("unsupported_grant_type")
-        if (secret := _secret_named(request)) is None:
+        if (secret := _secret_named(form)) is None:
             return _refused("invalid_client", HTTPStatus.UNAUTHORIZED)
         with transaction.atomic():
-            answer: HttpResponse = super().post(request)
+            answer: HttpResponse = TokenView().post(form)
             if answer.status_code == HTTPStatus.OK:
                 enter_token(client=secret.client)
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
             answer.headers["WWW-Authenticate"] = _BASIC
         return answer
-
-
-_BASIC: Final = 'Basic realm="api"'
 
 
 def _is_of_this_grant(request: HttpRequest) -> bool:

@@ -2,17 +2,20 @@
 
 from datetime import UTC
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from identity_privacy.audit.api.examples import COSIGNED
 from identity_privacy.audit.checkpoints import cosigned_note, latest_checkpoint, latest_cosigned_checkpoint
 from identity_privacy.audit.models import Checkpoint
+from identity_privacy.conditional import Conditional
 from identity_privacy.errors import NotFound
 from identity_privacy.parsing import refuse_unknown
+from identity_privacy.problems import MEDIA_TYPE
+from identity_privacy.schema import refusal
 
 
 class CheckpointInput(serializers.Serializer[Checkpoint]):
@@ -23,6 +26,11 @@ class CheckpointInput(serializers.Serializer[Checkpoint]):
     )
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("Cosigned by one witness", {"size": 5, "at": "2026-05-06T15:00:54.102000Z", "note": COSIGNED})
+    ]
+)
 class CheckpointOutput(serializers.ModelSerializer[Checkpoint]):
     """A signed statement of the log's size and root hash."""
 
@@ -40,13 +48,18 @@ class CheckpointOutput(serializers.ModelSerializer[Checkpoint]):
         return cosigned_note(checkpoint)
 
 
-class CheckpointView(APIView):
+class CheckpointView(Conditional):
     """Public: it says how many entries there are and commits us to them, and nothing of what they say."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(operation_id="audit_checkpoint", parameters=[CheckpointInput], responses=CheckpointOutput)
+    @extend_schema(
+        operation_id="audit_checkpoint",
+        summary="The newest checkpoint",
+        parameters=[CheckpointInput],
+        responses={200: CheckpointOutput, (404, MEDIA_TYPE): refusal("There is none yet.")},
+    )
     def get(self, request: Request) -> Response:
         """The newest checkpoint as a signed note, with what witnesses have signed on it."""
         asked = CheckpointInput(data=request.query_params)

@@ -1,17 +1,20 @@
 """That the log only grew between two sizes, for witnesses and for whoever kept an older checkpoint."""
 
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from identity_privacy.audit.api.examples import CONSISTENCY
 from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.proofs import ConsistencyProof, prove_consistency
 from identity_privacy.errors import Invalid
 from identity_privacy.parsing import refuse_unknown
+from identity_privacy.problems import MEDIA_TYPE
+from identity_privacy.schema import refusal
 
 
 class ConsistencyInput(serializers.Serializer[ConsistencyProof]):
@@ -21,6 +24,9 @@ class ConsistencyInput(serializers.Serializer[ConsistencyProof]):
     new = serializers.IntegerField(min_value=1, required=False, help_text="The newest checkpoint's, if none is given")
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("From three entries to five", {"old": 3, "new": 5, "hashes": CONSISTENCY})]
+)
 class ConsistencyOutput(serializers.Serializer[ConsistencyProof]):
     """The hashes that lead from the older root to the newer one (RFC 6962, 2.1.2)."""
 
@@ -35,7 +41,13 @@ class ConsistencyView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(operation_id="audit_consistency", parameters=[ConsistencyInput], responses=ConsistencyOutput)
+    @extend_schema(
+        operation_id="audit_consistency",
+        summary="A proof that the log only grew",
+        parameters=[ConsistencyInput],
+        examples=[OpenApiExample("An older checkpoint's", 3, parameter_only=("old", "query"))],
+        responses={200: ConsistencyOutput, (404, MEDIA_TYPE): refusal("No checkpoint is signed yet.")},
+    )
     def get(self, request: Request) -> Response:
         """Prove that the log of `old` entries is the beginning of that of `new`."""
         asked = ConsistencyInput(data=request.query_params)

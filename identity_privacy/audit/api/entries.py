@@ -5,23 +5,34 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_serializer,
+)
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from identity_privacy.actors import ActorKind
+from identity_privacy.audit.api.examples import ENTRY
 from identity_privacy.audit.canonical import entry_object
 from identity_privacy.audit.entry_access import entries_seen_by
 from identity_privacy.audit.finding import Wanted, matching
 from identity_privacy.audit.models import Entry
+from identity_privacy.conditional import Conditional
 from identity_privacy.errors import Invalid
-from identity_privacy.paging import NewestFirst
+from identity_privacy.paging import PARAMETERS, NewestFirst
 from identity_privacy.parsing import refuse_unknown
 
 ACTOR_KINDS: Final = [(kind.value, kind.value) for kind in ActorKind]
+ENTRY_ID: Final = OpenApiParameter(
+    "entry_id", OpenApiTypes.UUID, OpenApiParameter.PATH, examples=[OpenApiExample("An entry", ENTRY["id"])]
+)
 
 
 class EntriesInput(serializers.Serializer[Wanted]):
@@ -46,13 +57,6 @@ class EntriesInput(serializers.Serializer[Wanted]):
     )
     since = serializers.DateTimeField(required=False, help_text="Not before this time")
     until = serializers.DateTimeField(required=False, help_text="Before this time")
-
-
-class PageInput(EntriesInput):
-    """The same, and which page of them; the schema has these two from the pages themselves."""
-
-    cursor = serializers.CharField(required=False)
-    page_size = serializers.IntegerField(required=False, min_value=1, max_value=NewestFirst.max_page_size)
 
 
 class ActorOutput(serializers.Serializer[object]):
@@ -93,6 +97,7 @@ class EntryObjectOutput(serializers.Serializer[object]):
     commitments = serializers.DictField(help_text="To values, under a key of the person's")
 
 
+@extend_schema_serializer(examples=[OpenApiExample("A request was accepted", {"entry": ENTRY, "epoch": 1, "index": 2})])
 class EntryOutput(serializers.Serializer[Entry]):
     """An entry and its place in the log."""
 
@@ -126,16 +131,16 @@ class EntryListView(ListAPIView[Entry]):
         """Those that are wanted, of theirs and of nobody else's."""
         return matching(entries_seen_by(self.request), _wanted(self.request)).select_related("sequenced")
 
-    @extend_schema(operation_id="audit_entries", parameters=[EntriesInput])
+    @extend_schema(operation_id="audit_entries", summary="Audit entries", parameters=[EntriesInput])
     def get(self, request: Request, *args: object, **kwargs: object) -> Response:
         """What was done, the newest first."""
         return super().get(request, *args, **kwargs)
 
 
-class EntryView(APIView):
+class EntryView(Conditional):
     """One entry."""
 
-    @extend_schema(operation_id="audit_entry", responses=EntryOutput)
+    @extend_schema(operation_id="audit_entry", summary="One audit entry", parameters=[ENTRY_ID], responses=EntryOutput)
     def get(self, request: Request, entry_id: UUID) -> Response:
         """An entry with its place in the log; what proves that place is under `proof/`."""
         entry = get_object_or_404(entries_seen_by(request).select_related("sequenced"), pk=entry_id)
@@ -143,10 +148,10 @@ class EntryView(APIView):
 
 
 def _wanted(request: Request) -> Wanted:
-    asked = PageInput(data=request.query_params.dict())
-    refuse_unknown(request.query_params, asked.fields)
+    asked = EntriesInput(data=request.query_params.dict())
+    refuse_unknown(request.query_params, {*asked.fields, *PARAMETERS})
     asked.is_valid(raise_exception=True)
-    found = {name: value for name, value in asked.validated_data.items() if name in EntriesInput().fields}
+    found = asked.validated_data
     for kind, of in (("actor_kind", "actor"), ("target_kind", "target")):
         if kind in found and of not in found:
             raise Invalid(f"give the id as `{of}` too", field=kind)

@@ -1,22 +1,34 @@
 """From where the log goes on, for witnesses that followed it under its name before."""
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from identity_privacy.audit.api.entries import EntryObjectOutput
+from identity_privacy.audit.api.examples import HAND_OVER, NEXT_CHECKPOINT, NEXT_INCLUSION
 from identity_privacy.audit.checkpoints import latest_checkpoint
 from identity_privacy.audit.models import Sequenced
 from identity_privacy.audit.proofs import InclusionProof, prove_inclusion
 from identity_privacy.errors import NotFound
+from identity_privacy.problems import MEDIA_TYPE
+from identity_privacy.schema import refusal
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "After a restore",
+            {"entry": HAND_OVER, "index": 0, "hashes": NEXT_INCLUSION, "checkpoint": NEXT_CHECKPOINT},
+        )
+    ]
+)
 class HandOverOutput(serializers.Serializer[InclusionProof]):
     """The first entry of the newest epoch, and the hashes that lead from it to the root of the newest checkpoint."""
 
-    entry = serializers.DictField(
+    entry = EntryObjectOutput(
         help_text="Its `details` hold the checkpoints from which the log goes on, and name the entries that are missing"
     )
     index = serializers.IntegerField(help_text="0")
@@ -30,7 +42,11 @@ class HandOverView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(operation_id="audit_hand_over", responses=HandOverOutput)
+    @extend_schema(
+        operation_id="audit_hand_over",
+        summary="From where the log goes on",
+        responses={200: HandOverOutput, (404, MEDIA_TYPE): refusal("It goes by its first name.")},
+    )
     def get(self, request: Request) -> Response:
         """Prove from where the log goes on under its newest name; 404 while it has its first."""
         checkpoint = latest_checkpoint()
