@@ -1,6 +1,7 @@
 """From where something is done: which web request, task or command, and from which network. Every entry has it."""
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,6 +22,7 @@ class Origin:
 
 
 NOWHERE: Final = Origin()
+_CLIENTS_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _current: ContextVar[Origin] = ContextVar("origin", default=NOWHERE)
 
 
@@ -55,7 +57,10 @@ def truncated(address: str) -> str:
 
 
 def with_origin(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Give every web request an id, which its entries carry and its answer names in `X-Request-ID`."""
+    """Give every web request an id, which its entries carry and its answer names in `X-Request-ID`.
+
+    A client's own comes back beside it in `X-Client-Request-ID`, so that it finds its call again, and is kept nowhere.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         # Ours, never the client's: whoever could choose it could make two requests look like one.
@@ -65,6 +70,8 @@ def with_origin(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Call
         if isinstance(answer, StreamingHttpResponse) and isinstance(answer.streaming_content, Iterator):
             answer.streaming_content = _made_under(origin, answer.streaming_content)
         answer.headers["X-Request-ID"] = origin.request_id
+        if _CLIENTS_ID.fullmatch(theirs := request.headers.get("X-Request-ID", "")):
+            answer.headers["X-Client-Request-ID"] = theirs
         return answer
 
     return middleware
