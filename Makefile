@@ -2,7 +2,7 @@
 # except by `make test`, which installs missing test servers where it may (see scripts/install-servers).
 PYTHON_ENV := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-open run test-fast test test-all lint fmt types check screenshots lock clean base dev bench
+.PHONY: help demo demo-open run test-fast test test-all lint fmt types check screenshots lock clean base dev bench fuzz
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -24,6 +24,9 @@ test: dev ## Unit tests on SQLite and PostgreSQL, journeys in Chromium, faults w
 
 test-all: dev ## Everything at full size, before a release
 	@$(PYTHON_ENV) -m tests.run all
+
+fuzz: dev ## The API against its own schema, at length (FUZZ_EXAMPLES=1000 of each operation)
+	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),1000) $(PYTHON_ENV) -m pytest -q --numprocesses=auto tests/api/test_fuzz.py
 
 bench: dev ## Measure, and write benchmarks/results.json (ONLY=crypto for one group; minutes)
 	@scripts/bootstrap bench

@@ -48,7 +48,9 @@ class TaskResultInput(serializers.Serializer[object]):
     task = serializers.UUIDField()
     outcome = serializers.ChoiceField(Outcome.choices)
     counts = serializers.DictField(child=serializers.IntegerField(min_value=0), required=False)
-    reason = serializers.CharField(max_length=200, required=False, help_text="Why it was kept or failed")
+    reason = serializers.CharField(
+        max_length=200, required=False, allow_blank=True, help_text="Why it was kept or failed"
+    )
     data = serializers.JSONField(  # type: ignore[assignment]  # a field of the body, taken off the class by DRF
         required=False, help_text="Of an access task: the person's data"
     )

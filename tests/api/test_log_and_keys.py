@@ -50,7 +50,14 @@ def test_anybody_may_have_it_proven_that_the_log_only_grew(anybody: Client, stag
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("", "old"), ("old=0", "old"), ("old=x", "old"), ("old=2&new=1", "old"), ("old=1&new=1000000", "new")],
+    [
+        ("", "old"),
+        ("old=0", "old"),
+        ("old=x", "old"),
+        ("old=2&new=1", "old"),
+        ("old=1&new=1000000", "new"),
+        ("old=1&new=", "new"),
+    ],
 )
 def test_a_size_that_the_log_does_not_have_is_named(anybody: Client, stage: Cast, query: str, field: str) -> None:
     sequence()

@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from dsar.models import Task
 from dsar.terms import RequestKind
@@ -101,6 +102,14 @@ def test_what_does_not_exist_is_a_problem_too(browser: Client) -> None:
         answer = browser.get(path)
         assert answer.status_code == 404
         assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_what_is_refused_before_any_view_is_a_problem_too(browser: Client, settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["localhost"]
+    answers = {path: browser.get(path, headers={"host": "elsewhere.example"}) for path in (REQUESTS, "/sign-in/")}
+    assert {answer.status_code for answer in answers.values()} == {400}
+    assert answers[REQUESTS].json()["type"] == "/problems/invalid"
+    assert answers["/sign-in/"].headers["Content-Type"].startswith("text/html")
 
 
 def test_a_method_that_is_not_offered_is_a_problem(browser: Client, task: Task) -> None:

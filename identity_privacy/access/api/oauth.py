@@ -2,12 +2,15 @@
 
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlencode
 
 from allauth.core.internal.httpkit import extract_basic_auth
 from allauth.idp.oidc.models import Client as OAuthClient
 from allauth.idp.oidc.views import TokenView
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http.multipartparser import MultiPartParserError
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_serializer
@@ -20,8 +23,6 @@ from identity_privacy import clock
 from identity_privacy.access.limits import TOKENS, network_of, refuse_beyond
 from identity_privacy.access.models import ApiSecret
 from identity_privacy.access.services import enter_token
-from identity_privacy.problems import MEDIA_TYPE
-from identity_privacy.schema import refusal
 
 FORM: Final = "application/x-www-form-urlencoded"
 # What this grant has; of each at most so many characters.
@@ -39,10 +40,13 @@ class TokenInput(serializers.Serializer[object]):
     """What is sent, for the schema. Where the secret is not shown by HTTP Basic, it may be in the form instead."""
 
     grant_type = serializers.ChoiceField([OAuthClient.GrantType.CLIENT_CREDENTIALS.value])
-    client_id = serializers.CharField(required=False, max_length=_FIELDS["client_id"])
-    client_secret = serializers.CharField(required=False, max_length=_FIELDS["client_secret"])
+    client_id = serializers.CharField(required=False, allow_blank=True, max_length=_FIELDS["client_id"])
+    client_secret = serializers.CharField(required=False, allow_blank=True, max_length=_FIELDS["client_secret"])
     scope = serializers.CharField(
-        required=False, max_length=_FIELDS["scope"], help_text="With spaces between them; all, if it is not said"
+        required=False,
+        allow_blank=True,
+        max_length=_FIELDS["scope"],
+        help_text="With spaces between them; all, if it is not said",
     )
 
 
@@ -74,6 +78,7 @@ class OAuthErrorOutput(serializers.Serializer[object]):
     error = serializers.ChoiceField(
         ["invalid_request", "invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"]
     )
+    error_description = serializers.CharField(required=False)
 
 
 def _refusal(error: str, description: str) -> OpenApiResponse:
@@ -95,8 +100,7 @@ class GiveToken(APIView):
         request={FORM: TokenInput},
         responses={
             200: TokenOutput,
-            (400, "application/json"): _refusal("invalid_scope", "What was asked for cannot be given."),
-            (400, MEDIA_TYPE): refusal("What was sent is no form."),
+            400: _refusal("invalid_scope", "What was asked for cannot be given."),
             401: _refusal("invalid_client", "The secret is wrong, too old or revoked."),
         },
         auth=[{"clientSecret": []}, {}],  # type: ignore[list-item]  # the package types it too narrowly
@@ -107,6 +111,8 @@ class GiveToken(APIView):
         refuse_beyond(TOKENS, network_of(form))
         if not _is_of_this_grant(form):
             return _refused("invalid_request")
+        # A field without a value is as if it were not there (RFC 6749, 3.2).
+        form.POST = QueryDict(urlencode([(name, value) for name, value in form.POST.items() if value]))
         if form.POST["grant_type"] != OAuthClient.GrantType.CLIENT_CREDENTIALS:
             return _refused("unsupported_grant_type")
         if (secret := _secret_named(form)) is None:
@@ -121,9 +127,17 @@ class GiveToken(APIView):
 
 
 def _is_of_this_grant(request: HttpRequest) -> bool:
-    """Whether there is a grant type, and each field once, plain and no longer than it can be."""
-    given = dict(request.POST.lists())
-    return "grant_type" in given and all(
+    """Whether there is a grant type and one program, and each field once, plain and no longer than it can be."""
+    try:
+        given = dict(request.POST.lists())
+    except RequestDataTooBig:
+        raise
+    except (BadRequest, MultiPartParserError, SuspiciousOperation):
+        return False
+    named, named_again = extract_basic_auth(request.headers)[0], request.POST.get("client_id")
+    if named and named_again and named != named_again:
+        return False
+    return bool(request.POST.get("grant_type")) and all(
         name in _FIELDS and len(values) == 1 and len(values[0]) <= _FIELDS[name] and values[0].isprintable()
         for name, values in given.items()
     )

@@ -62,7 +62,7 @@ class CheckpointView(Conditional):
     )
     def get(self, request: Request) -> Response:
         """The newest checkpoint as a signed note, with what witnesses have signed on it."""
-        asked = CheckpointInput(data=request.query_params)
+        asked = CheckpointInput(data=request.query_params.dict())
         refuse_unknown(request.query_params, asked.fields)
         asked.is_valid(raise_exception=True)
         checkpoint = latest_cosigned_checkpoint() if asked.validated_data["cosigned"] else latest_checkpoint()

@@ -50,7 +50,7 @@ class ConsistencyView(APIView):
     )
     def get(self, request: Request) -> Response:
         """Prove that the log of `old` entries is the beginning of that of `new`."""
-        asked = ConsistencyInput(data=request.query_params)
+        asked = ConsistencyInput(data=request.query_params.dict())
         refuse_unknown(request.query_params, asked.fields)
         asked.is_valid(raise_exception=True)
         checkpoint = latest_checkpoint()
