@@ -13,11 +13,13 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.admin.views.main import ChangeList
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import translation
@@ -25,11 +27,13 @@ from django.utils.decorators import method_decorator
 from django.utils.functional import Promise, cached_property
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from identity_privacy.access.limits import CONSOLE_TRIES, TRIES_OF_A_NAME, network_of, refuse_beyond
 from identity_privacy.access.models import Controller, User
 from identity_privacy.access.roles import controllers_for, permissions_of
+from identity_privacy.access.staff_door import Door, needs_second_factor, recovery_codes, set_up
 from identity_privacy.access.terms import Permission
 from identity_privacy.actors import Actor
 from identity_privacy.errors import NotFound, NotPermitted
@@ -279,11 +283,29 @@ class ConsoleSite(AdminSite):
         if request.method == "POST":
             refuse_beyond(CONSOLE_TRIES, network_of(request))
             refuse_beyond(TRIES_OF_A_NAME, request.POST.get("username", "").casefold())
-        return in_english(super().login)(request, extra_context)
+        elif self.has_permission(request):
+            return redirect("admin:index")
+        elif needs_second_factor(request):
+            return redirect("admin:second_factor")
+        context = {
+            **self.each_context(request),
+            "app_path": request.get_full_path(),
+            REDIRECT_FIELD_NAME: request.GET.get(REDIRECT_FIELD_NAME, reverse("admin:index")),
+            **(extra_context or {}),
+        }
+        door = Door.as_view(
+            template_name="admin/login.html", authentication_form=AdminAuthenticationForm, extra_context=context
+        )
+        return cast("HttpResponse", in_english(never_cache(door))(request))
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """The console's pages and nothing else of the admin's."""
-        return [url for url in super().get_urls() if isinstance(url, URLResolver) or url.name in self._own_pages]
+        own = [url for url in super().get_urls() if isinstance(url, URLResolver) or url.name in self._own_pages]
+        return [
+            path("second-factor/", in_english(set_up), name="second_factor"),
+            path("recovery-codes/", in_english(recovery_codes), name="recovery_codes"),
+            *own,
+        ]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """What every page of the console needs."""

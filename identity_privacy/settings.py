@@ -162,6 +162,8 @@ ACCOUNT_USER_MODEL_EMAIL_FIELD = None
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_EMAIL_VERIFICATION = "none"
+# Whether the console opens only after a second factor; refused as false in production (`access.E002`).
+STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", default=PRODUCTION)
 ACCOUNT_ADAPTER = "identity_privacy.access.adapters.AccountAdapter"
 # Whose accounts people may sign in with besides: a file of OpenID Connect providers (access/providers.py).
 SIGN_IN_PROVIDERS = env.str("SIGN_IN_PROVIDERS", default="")
@@ -174,6 +176,7 @@ MFA_FORMS = {
     "activate_totp": "identity_privacy.access.forms.authenticators.ActivateAppForm",
     "authenticate": "identity_privacy.access.forms.authenticators.AppCodeForm",
     "reauthenticate": "identity_privacy.access.forms.authenticators.ConfirmByAppForm",
+    "authenticate_webauthn": "identity_privacy.access.forms.authenticators.PasskeyStepForm",
     "add_webauthn": "identity_privacy.access.forms.authenticators.AddPasskeyForm",
     "login_webauthn": "identity_privacy.access.forms.authenticators.PasskeyForm",
     "reauthenticate_webauthn": "identity_privacy.access.forms.authenticators.ConfirmByPasskeyForm",

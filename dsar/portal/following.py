@@ -24,6 +24,7 @@ from dsar.services.forgetting import OFFERED
 from dsar.standing import standing_of
 from dsar.terms import RequestKind, RequestState
 from identity_privacy.access import presence
+from identity_privacy.access.directory import directory
 from identity_privacy.access.middleware import PortalRequest
 from identity_privacy.access.presence import at_controller, for_subject
 from identity_privacy.actors import Actor
@@ -105,7 +106,7 @@ def sent(request: PortalRequest, reference: str) -> HttpResponse:
 @at_controller
 def withdraw(request: PortalRequest, reference: str) -> HttpResponse:
     """Take a request back, while nothing was done that cannot be undone."""
-    row = _mine(request, reference)
+    row = _mine(request, reference, in_person=True)
     services.withdraw_request(actor=Actor.subject(row.subject_id), request=row)
     return redirect("dsar:request", reference)
 
@@ -131,13 +132,11 @@ def certificate(request: PortalRequest, reference: str) -> HttpResponse:
 @at_controller
 def package(request: PortalRequest, reference: str) -> HttpResponse:
     """The person's copy, opened for them; it takes a fresh code, and each time it is taken is on record."""
-    row = _mine(request, reference)
+    row = _mine(request, reference, in_person=True)
     if not row.package_name:
         raise Http404
     if not presence.is_fresh(request):
-        if request.subject_id is None:
-            raise Http404
-        return presence.step_up(request, request.subject_id, back_to=reverse("dsar:request", args=[reference]))
+        return presence.step_up(request, row.subject_id, back_to=reverse("dsar:request", args=[reference]))
     with _reading(row, "portal.package", "The person takes their copy"):
         content = b"".join(open_package(row))
     name = f"{row.reference}.zip"
@@ -145,13 +144,24 @@ def package(request: PortalRequest, reference: str) -> HttpResponse:
     return HttpResponse(content, content_type="application/zip", headers=headers)
 
 
-def _mine(request: PortalRequest, reference: str) -> SubjectRequest:
-    """The request, for the person who asked or the session in which they did; else it does not exist."""
-    rows = SubjectRequest.objects.of(request.controller.id).filter(reference=reference)
-    row = rows.first()
-    if row and (row.subject_id == request.subject_id or row.id == presence.followed(request)):
+def _mine(request: PortalRequest, reference: str, *, in_person: bool = False) -> SubjectRequest:
+    """The request, for the person who asked; once they were erased, for the browser that follows it; for nobody else.
+
+    `in_person`: not for that browser, at which somebody else may sit by now.
+    """
+    row = SubjectRequest.objects.of(request.controller.id).filter(reference=reference).first()
+    if row and row.subject_id == request.subject_id:
+        return row
+    if row and not in_person and row == followed_request(request):
         return row
     raise Http404
+
+
+def followed_request(request: PortalRequest) -> SubjectRequest | None:
+    """The request that this browser follows, of somebody who was erased and cannot sign in any more."""
+    followed_id = presence.followed(request)
+    row = SubjectRequest.objects.of(request.controller.id).filter(id=followed_id).first() if followed_id else None
+    return row if row and directory().entry(row.subject_id) is None else None
 
 
 def _reading(row: SubjectRequest, purpose: str, reason: str) -> Reading:
@@ -229,9 +239,8 @@ def _context(
         or (row.state == RequestState.FULFILLING and row.kind == RequestKind.ACCESS),
         "has_certificate": has_certificate,
         "kept_until": row.closed_at + OFFERED if row.closed_at else None,
-        "is_fresh": (is_fresh := presence.is_fresh(request)),
-        # Without an account there is no address to send a fresh code to.
-        "can_take_copy": bool(row.package_name) and (is_fresh or request.subject_id is not None),
+        "is_fresh": presence.is_fresh(request),
+        "can_take_copy": bool(row.package_name) and request.subject_id == row.subject_id,
     }
 
 

@@ -14,10 +14,9 @@ from django.views.decorators.http import require_safe
 from consent.models import ConsentEvent, ConsentState, Purpose
 from consent.terms import ConsentAction
 from dsar.models import SubjectRequest
-from dsar.portal.following import summaries
+from dsar.portal.following import followed_request, summaries
 from dsar.portal.person import given_name_of
 from dsar.terms import RequestState
-from identity_privacy.access import presence
 from identity_privacy.access.middleware import PortalRequest
 from identity_privacy.access.presence import at_controller
 from identity_privacy.delivery.models import Link
@@ -42,10 +41,8 @@ def home(request: PortalRequest) -> HttpResponse:
     """The signed-in person's home; a followed request, for somebody erased; else the sign-in."""
     if request.subject_id:
         return _home_of(request, request.subject_id)
-    if followed_id := presence.followed(request):
-        followed = SubjectRequest.objects.of(request.controller.id).filter(id=followed_id).first()
-        if followed:
-            return redirect("dsar:request", followed.reference)
+    if followed := followed_request(request):
+        return redirect("dsar:request", followed.reference)
     return redirect("access:sign-in")
 
 

@@ -8,20 +8,23 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.stagekit import clear_login
 from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_variables
 
 from identity_privacy.access import devices, presence, services
 from identity_privacy.access.directory import directory
-from identity_privacy.access.models import AuthenticatorSecret, User
-from identity_privacy.access.rules import AS_BEFORE
+from identity_privacy.access.models import AuthenticatorSecret, ControllerGroupPermission, User
+from identity_privacy.access.sessions import SECOND_FACTOR
 from identity_privacy.access.terms import Familiarity, SignInMethod
 from identity_privacy.actors import Actor
 from identity_privacy.audit.origin import client_address
+from identity_privacy.crypto.keys import staff_key
 from identity_privacy.crypto.reading import Reading
 from identity_privacy.errors import NotFound
 
@@ -30,31 +33,47 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the packag
     """How a sign-in ends, whichever way it began."""
 
     def pre_login(self, request: HttpRequest, user: User, **kwargs: object) -> HttpResponse | None:
-        """Let nobody in who is not a person of this controller."""
-        controller = getattr(request, "controller", None)
-        is_here = controller is not None and user.controller_id == controller.id
-        if not (is_here and user.is_active and user.subject_id):
-            clear_login(request)
-            return redirect("access:sign-in")
-        return None
+        """Let nobody begin who may not come in."""
+        return None if _may_come_in(request, user) else _turned_away(request)
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        """Let nobody end a sign-in who may not come in, here and now: it was begun a while ago, perhaps elsewhere."""
+        if not _may_come_in(request, user):
+            raise ImmediateHttpResponse(_turned_away(request))
+        super().login(request, user)
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: object) -> HttpResponse:
-        """Enter the sign-in, and know the browser again next time."""
+        """Enter the sign-in, and know a person's browser again next time."""
         answer: HttpResponse = super().post_login(request, user, **kwargs)
-        device = devices.device_of(request)
         records = get_authentication_records(request, user)
+        has_app_code = any(one.get("type") in _OF_AN_APP for one in records)
+        controller = request.controller  # type: ignore[attr-defined]  # set by our middleware
+        if user.is_staff:
+            request.session[SECOND_FACTOR] = has_app_code
+            services.enter_staff_sign_in(user=user, controller=controller, method="password", has_app_code=has_app_code)
+            return answer
+        device, method = devices.device_of(request), _method_of(records)
+        request.session.save()  # so that there is a row to name
         row = services.enter_sign_in(
             user=user,
-            controller=request.controller,  # type: ignore[attr-defined]  # set by our middleware
-            method=_method_of(records),
-            has_app_code=any(one.get("type") in _OF_AN_APP for one in records),
+            controller=controller,
+            method=method,
+            has_app_code=has_app_code,
             device=device,
             session_id=request.session.row_id,  # type: ignore[attr-defined]  # of our own session store
         )
-        if Familiarity(row.familiarity) in AS_BEFORE or row.has_app_code or row.method == SignInMethod.PASSKEY:
+        is_as_before = method == SignInMethod.CODE and row.familiarity == Familiarity.KNOWN
+        if is_as_before or has_app_code or method == SignInMethod.PASSKEY:
             presence.confirm(request)
         devices.remember(answer, device)
         return answer
+
+    def is_safe_url(self, url: str | None) -> bool:
+        """Whether a page may be gone on to: one of ours, under the same host name."""
+        request = context.request
+        return url_has_allowed_host_and_scheme(
+            url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+        )
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """For the package's limits: as the last of our own proxies saw it."""
@@ -77,6 +96,21 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the packag
         """Nothing: the verb that enters a change tells the person of it, through the outbox."""
 
 
+def _may_come_in(request: HttpRequest, user: User) -> bool:
+    """Whether this is a person of the controller, or a member of staff by their own door; not signed out meanwhile."""
+    controller = getattr(request, "controller", None)
+    records = get_authentication_records(request, user)
+    is_person = controller is not None and user.controller_id == controller.id and user.subject_id is not None
+    is_staff = user.is_staff and any(one["method"] == "password" for one in records)
+    is_late = user.signed_out_at is not None and any(one["at"] < user.signed_out_at.timestamp() for one in records)
+    return user.is_active and (is_person or is_staff) and not is_late
+
+
+def _turned_away(request: HttpRequest) -> HttpResponse:
+    clear_login(request)
+    return redirect("access:sign-in")
+
+
 def _method_of(records: Sequence[Mapping[str, object]]) -> SignInMethod:
     """By what a sign-in began, as the package has recorded it."""
     if any(one.get("passwordless") for one in records):
@@ -94,18 +128,15 @@ class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # the package has no
     def encrypt(self, text: str) -> str:
         """Seal a secret in a row of ours, whose id the package keeps in its place."""
         user = _user()
-        entry = directory().entry(_subject_of(user))
-        if entry is None:
-            raise NotFound
-        row = AuthenticatorSecret.objects.create(user=user, data_key_id=entry.data_key_id, secret=text)
+        row = AuthenticatorSecret.objects.create(user=user, data_key_id=_key_of(user), secret=text)
         return str(row.id)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """The secret of the person who signs in or is signed in; nobody else's, whatever stands in the table."""
+        """The secret of whoever signs in or is signed in; nobody else's, whatever stands in the table."""
         user = _user()
         row = AuthenticatorSecret.objects.get(id=UUID(encrypted_text), user=user)
         with Reading(
-            actor=Actor.subject(_subject_of(user)),
+            actor=Actor.subject(user.subject_id) if user.subject_id else Actor.user(user.id),
             purpose="portal.authenticator",
             subject_id=user.subject_id,
             controller_id=user.controller_id,
@@ -114,27 +145,30 @@ class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # the package has no
         ):
             return str(row.secret)
 
-    def is_mfa_enabled(self, user: User, types: list[str] | None = None) -> bool:
+    def is_mfa_enabled(self, user: User | None, types: list[str] | None = None) -> bool:
         """Whether somebody has an authenticator of these kinds.
 
         Where a sign-in asks whether it needs a second step, passkeys do not count: each is a way in of its own.
         """
+        if user is None:  # erased while they were signing in
+            return False
         asked = set(types or Authenticator.Type.values)
         if asked != {Authenticator.Type.WEBAUTHN}:
             asked -= {Authenticator.Type.WEBAUTHN}
         return bool(Authenticator.objects.filter(user_id=user.pk, type__in=asked).exists())
 
     def get_totp_label(self, user: User) -> str:
-        """What the app shows beside its code: no address, which would stay in the app."""
-        return str(context.request.controller.host)
+        """What the app shows beside its code: of a person no address, which would stay in the app."""
+        return user.username if user.is_staff else str(context.request.get_host())
 
     def get_totp_issuer(self) -> str:
         """Whose code it is."""
-        return str(context.request.controller.name)
+        controller = context.request.controller
+        return str(controller.name if controller else context.request.get_host())
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         """For whom a passkey is: this controller under its host name, and no other."""
-        return {"id": context.request.get_host().partition(":")[0], "name": context.request.controller.name}
+        return {"id": context.request.get_host().partition(":")[0], "name": self.get_totp_issuer()}
 
     def get_public_key_credential_user_entity(self, user: User) -> dict[str, str | bytes]:
         """What the browser shows when a passkey is used: no address, which would stay on the device."""
@@ -153,7 +187,12 @@ def _user() -> User:
     return user
 
 
-def _subject_of(user: User) -> UUID:
+def _key_of(user: User) -> UUID:
+    """Under which key somebody's secrets are sealed. Raises: NotFound, for a person who was erased meanwhile."""
     if user.subject_id is None:
+        held = ControllerGroupPermission.objects.filter(group__user=user).order_by("id")
+        return staff_key(held.values_list("content_object_id", flat=True)[0], user.id)
+    entry = directory().entry(user.subject_id)
+    if entry is None:
         raise NotFound
-    return user.subject_id
+    return entry.data_key_id

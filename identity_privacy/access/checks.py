@@ -19,3 +19,16 @@ def check_providers(app_configs: Sequence[AppConfig] | None, **kwargs: object) -
         message = f"the file of SIGN_IN_PROVIDERS {error}"
         return [Error(message, hint="docs/howto/other-accounts.md says how it is written.", id="access.E001")]
     return []
+
+
+def check_second_factor(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """Refuse a console that opens by a password alone, where it is more than a trial."""
+    if not settings.PRODUCTION or settings.STAFF_SECOND_FACTOR:
+        return []
+    return [
+        Error(
+            "the console opens by a password alone in production",
+            hint="Unset STAFF_SECOND_FACTOR: each member of staff sets up an authenticator app at the next sign-in.",
+            id="access.E002",
+        )
+    ]

@@ -27,3 +27,10 @@ class RoleAlreadySo(Refused):
 
     code = "role-already-so"
     title = "This is so already"
+
+
+class AccountBarred(Refused):
+    """The person has removed this account: it signs them in again once they let it in on their Security page."""
+
+    code = "account-barred"
+    title = "This account was removed"

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
 from identity_privacy.access.models import Controller, User
-from identity_privacy.access.sessions import CONTROLLER, SessionStore
+from identity_privacy.access.sessions import AWAITED, CONTROLLER, FOLLOWED, SessionStore
 
 
 class PortalRequest(HttpRequest):
@@ -31,6 +31,9 @@ def controller_by_host(
         controller = _controller_of(request.get_host().rsplit(":", 1)[0].lower().rstrip("."))
         if request.session.get(CONTROLLER, controller_mark(controller)) != controller_mark(controller):
             request.session, request.user = SessionStore(), AnonymousUser()
+        # A page that asks by itself whether there is news does not keep anybody signed in.
+        if isinstance(request.session, SessionStore) and not request.headers.get("HX-Request"):
+            request.session.touch()
         request.controller = controller  # type: ignore[attr-defined]  # views see a PortalRequest
         request.subject_id = _subject_of(request, controller)  # type: ignore[attr-defined]  # as above
         if controller is None:
@@ -47,7 +50,12 @@ def controller_mark(controller: Controller | None) -> str:
 
 
 def remember_controller(*, request: HttpRequest, **_: object) -> None:
-    """What Django sends whenever somebody has signed in, however they did; for requests that came through here."""
+    """What Django sends whenever somebody has signed in, however they did; for requests that came through here.
+
+    What the browser followed before and waited for was perhaps somebody else's.
+    """
+    for name in (FOLLOWED, AWAITED):
+        request.session.pop(name, None)
     if hasattr(request, "controller"):
         request.session[CONTROLLER] = controller_mark(request.controller)
 

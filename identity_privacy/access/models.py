@@ -82,6 +82,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     subject_id = models.UUIDField(null=True, blank=True, unique=True)
     is_staff = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
+    signed_out_at = models.DateTimeField(null=True, help_text="Sign-ins that were begun before it end nowhere")
 
     objects = UserManager()
 
@@ -111,7 +112,7 @@ class Session(models.Model):
 
 
 class SignIn(models.Model):
-    """That somebody signed in: when, how, and with what, in a few coarse words; kept for 90 days.
+    """That somebody signed in: when, how, and with what, in a few coarse words; kept for 400 days.
 
     Device and network are keyed hashes of this person's alone, good for saying "as before" and for nothing else.
     """
@@ -127,6 +128,17 @@ class SignIn(models.Model):
     platform = models.CharField(max_length=32, blank=True, help_text="Of a short list, such as Windows")
     device = models.CharField(max_length=64)
     network = models.CharField(max_length=64)
+
+
+class BarredAccount(models.Model):
+    """An account elsewhere that a person has removed: it signs them in no more, until they let it in again."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="barred_accounts")
+    provider = models.CharField(max_length=200)
+    uid = models.CharField(max_length=191)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["user", "provider", "uid"], name="barred_once"),)
 
 
 class AuthenticatorSecret(SealedModel):

@@ -20,13 +20,16 @@ from django.utils.translation import gettext_lazy as _
 
 from identity_privacy.access import services
 from identity_privacy.access.directory import directory
+from identity_privacy.access.errors import AccountBarred
 from identity_privacy.access.models import User
 from identity_privacy.access.providers import providers_of
-from identity_privacy.crypto.index_keys import index_keys
+from identity_privacy.crypto.index_keys import FIXED, index_keys
+from identity_privacy.errors import NotFound
 
-_INDEX: Final = "oidc_account"
+_INDEX: Final = f"{FIXED}oidc_account"
 FAILED: Final = _("The other service did not tell us who you are. Try again, or let us send you a code.")
 _UNVERIFIED: Final = _("The other service has not checked the address of your account. Let us send you a code.")
+_BARRED: Final = _("You have removed that account. Sign in by a code, and let it in again under Security if you like.")
 _UNKNOWN: Final = _("We do not know the address of that account. Use the address that you gave us.")
 
 
@@ -94,7 +97,12 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  
         entry = directory().find(controller.id, sociallogin.address)
         if entry is None:
             _back_to_the_door(request, _UNKNOWN)
-        services.link_account(controller=controller, subject_id=entry.subject_id, account=sociallogin.account)
+        try:
+            services.link_account(controller=controller, subject_id=entry.subject_id, account=sociallogin.account)
+        except AccountBarred:
+            _back_to_the_door(request, _BARRED)
+        except NotFound:
+            _back_to_the_door(request, _UNKNOWN)
         sociallogin.user = sociallogin.account.user
 
     def on_authentication_error(self, request: HttpRequest, *args: object, **kwargs: object) -> NoReturn:

@@ -23,14 +23,13 @@ from identity_privacy.access.forms import CodeForm
 from identity_privacy.access.middleware import PortalRequest
 from identity_privacy.access.models import SignInCode, User
 from identity_privacy.access.services import accept_code, request_sign_in_code
-from identity_privacy.access.sessions import FOLLOWED
+from identity_privacy.access.sessions import AWAITED, FOLLOWED
 from identity_privacy.access.terms import SignInMethod
 from identity_privacy.clock import now
 
 P = ParamSpec("P")
 
 FRESH: Final = timedelta(minutes=5)
-_CODE: Final = "sign_in_code"
 _SHOWN_AT: Final = "shown_at"
 
 
@@ -73,13 +72,14 @@ def user_of(request: HttpRequest) -> User:
 
 def await_code(request: HttpRequest, code: SignInCode) -> None:
     """Remember, by its id alone, which code this browser was sent."""
-    request.session[_CODE] = str(code.id)
+    request.session[AWAITED] = str(code.id)
 
 
 def awaited_code(request: HttpRequest) -> UUID | None:
     """The code that this browser waits for."""
-    code_id = request.session.get(_CODE)
-    return UUID(code_id) if code_id else None
+    code_id = request.session.get(AWAITED)
+    # Whoever has an app confirms by it alone: a mailbox must not stand in for it.
+    return UUID(code_id) if code_id and not (request.user.is_authenticated and has_app(request)) else None
 
 
 def sign_in_by_code(request: HttpRequest, form: CodeForm) -> HttpResponse | None:
@@ -142,7 +142,7 @@ def _accepted(request: HttpRequest, form: CodeForm) -> User | None:
     except CodeNotAccepted as error:
         form.add_error("code", str(error))
         return None
-    del request.session[_CODE]
+    del request.session[AWAITED]
     return user
 
 

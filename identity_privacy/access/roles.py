@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence, Set
 from uuid import UUID
 
 from allauth.idp.oidc.models import Token
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
 from guardian.shortcuts import assign_perm
 
 from identity_privacy.access.models import Controller, ControllerGroupPermission, User
+from identity_privacy.access.sessions import SECOND_FACTOR
 from identity_privacy.access.terms import PERMISSIONS, Permission, Role
 
 
@@ -63,6 +65,8 @@ def _look_up(request: HttpRequest) -> Mapping[Permission, Set[UUID]]:
     scopes = token.get_scopes() if isinstance(token, Token) else None
     if not (isinstance(user, User) and user.is_active and (user.is_staff or scopes is not None)):
         return {}
+    if scopes is None and lacks_second_factor(request):
+        return {}
     by_role = ControllerGroupPermission.objects.filter(
         group__user=user, permission__codename__in=Permission, permission__content_type__app_label="access"
     )
@@ -75,6 +79,11 @@ def _look_up(request: HttpRequest) -> Mapping[Permission, Set[UUID]]:
     for codename, controller_id in by_role.values_list("permission__codename", "content_object_id"):
         found.setdefault(Permission(codename), set()).add(controller_id)
     return found
+
+
+def lacks_second_factor(request: HttpRequest) -> bool:
+    """Whether a member of staff has signed in by a password alone where that opens nothing."""
+    return settings.STAFF_SECOND_FACTOR and not request.session.get(SECOND_FACTOR, False)
 
 
 def _renew(group: Group, controller: Controller, role: Role) -> None:

@@ -2,12 +2,8 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
 
 from identity_privacy.access.terms import Familiarity
-
-# After such a sign-in the next five minutes count as shown: nothing sensitive asks again.
-AS_BEFORE: Final = frozenset({Familiarity.FIRST, Familiarity.KNOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

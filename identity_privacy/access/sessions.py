@@ -7,7 +7,7 @@ cookie and opens with the cookie. A sign-in ends before its session does, which 
 import contextlib
 import json
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,8 +23,12 @@ from identity_privacy.crypto.holding import HeldSecret
 
 # The request that this browser may follow, also when nobody is signed in any more: its person may be erased.
 FOLLOWED: Final = "followed_request"
+# The code that this browser was sent and waits for.
+AWAITED: Final = "sign_in_code"
 # At which controller its user has signed in.
 CONTROLLER: Final = "controller"
+# Set where a member of staff has shown a second factor, or their provider vouches for it.
+SECOND_FACTOR: Final = "second_factor"
 _PLACE: Final = "access.session.payload"
 # How much later than it was a session is said to be seen, so that not every page writes.
 _TOUCH: Final = timedelta(minutes=1)
@@ -34,6 +38,8 @@ class SessionStore(SessionBase):
     """One browser's session."""
 
     _row_id: UUID | None = None
+    # When it was last used before, of one that is not over.
+    _seen_at: datetime | None = None
 
     def load(self) -> dict[str, Any]:
         """What the session knows; of a sign-in that is over, nothing but the request that is followed."""
@@ -49,9 +55,20 @@ class SessionStore(SessionBase):
         self._row_id = row.id
         if _is_over(row, known):
             return {FOLLOWED: known[FOLLOWED]} if FOLLOWED in known else {}
-        if moment - row.seen_at > _TOUCH:
-            Session.objects.filter(id=row.id).update(seen_at=moment)
+        self._seen_at = row.seen_at
         return known
+
+    def touch(self) -> None:
+        """Somebody has used the session, so that the half hour begins anew; written down once a minute at most."""
+        moment = machine_now()
+        if self._row_id and self._seen_at is not None and moment - self._seen_at > _TOUCH:
+            Session.objects.filter(id=self._row_id).update(seen_at=moment)
+            self._seen_at = moment
+
+    def flush(self) -> None:
+        """End it, and begin another as nobody."""
+        super().flush()
+        self._row_id = self._seen_at = None
 
     def exists(self, session_key: str) -> bool:
         """Whether there is such a session."""

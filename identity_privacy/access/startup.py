@@ -11,7 +11,7 @@ from django.core.checks import register as check
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models.signals import post_migrate
 
-from identity_privacy.access.checks import check_providers
+from identity_privacy.access.checks import check_providers, check_second_factor
 from identity_privacy.access.entries import entries_of_own_controllers
 from identity_privacy.access.middleware import remember_controller
 from identity_privacy.access.models import Controller
@@ -32,6 +32,7 @@ entry_access.register(entries_of_own_controllers)
 controllers_are_found_by(controller_with)
 user_logged_in.connect(remember_controller)
 check(check_providers)
+check(check_second_factor)
 
 
 def renew_roles_after(*, using: str, **_: object) -> None:

@@ -5,8 +5,10 @@ from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
+from django.db import DEFAULT_DB_ALIAS
 
-from identity_privacy.access.models import SignIn, SignInCode, SignInTally, User
+from identity_privacy.access.models import AuthenticatorSecret, SignIn, SignInCode, SignInTally, User
+from identity_privacy.crypto.transactions import hold_person
 from identity_privacy.subject_data import Section
 
 
@@ -42,6 +44,7 @@ class SignInStore:
 
     def erase(self, subject_id: UUID) -> Mapping[str, int]:
         """Nobody signs in as them any more; a code under way opens nothing."""
+        hold_person(subject_id, using=DEFAULT_DB_ALIAS)  # whoever links an account of theirs is done, or finds nobody
         # Locked first, as whoever makes or tries a code does; their codes go with it.
         tallies = list(SignInTally.objects.select_for_update().filter(who=subject_id))
         codes = SignInCode.objects.filter(tally__in=tallies).count()
@@ -69,5 +72,6 @@ class SignInStore:
             "sign_ins": SignIn.objects.filter(user__subject_id=subject_id).count(),
             "authenticators": Authenticator.objects.filter(user__subject_id=subject_id).count(),
             "accounts": SocialAccount.objects.filter(user__subject_id=subject_id).count(),
+            "authenticator_secrets": AuthenticatorSecret.objects.filter(user__subject_id=subject_id).count(),
             "users": User.objects.filter(subject_id=subject_id).count(),
         }

@@ -14,7 +14,7 @@ import hmac
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Final, NoReturn
 from uuid import UUID
 
 from django.db import transaction
@@ -54,6 +54,8 @@ class IndexKeys:
         return following if self.taking_over else _hash(self.current, normal), following
 
 
+# How the names of indexes begin of which no value is kept beside the hash: no rotation could make them anew.
+FIXED: Final = "fixed:"
 _held: Held[tuple[UUID, str], IndexKeys] = Held()
 
 

@@ -74,6 +74,12 @@ def controller_secrets_key(controller_id: UUID) -> UUID:
     return found.first() or create_data_key(kind=kind, controller_id=controller_id, owner_id=controller_id)
 
 
+def staff_key(controller_id: UUID, user_id: UUID) -> UUID:
+    """The data key of what a member of staff signs in with, made at its first use, under a controller's key."""
+    found = DataKey.objects.filter(owner_id=user_id, kind=KeyKind.STAFF).values_list("id", flat=True).first()
+    return found or create_data_key(kind=KeyKind.STAFF, controller_id=controller_id, owner_id=user_id)
+
+
 class WrappedKey(NamedTuple):
     """A data key as it is stored, ids as their 16 bytes."""
 

@@ -9,6 +9,7 @@ class KeyKind(TextChoices):
     PROFILE = "profile"  # a person's values, identifiers, links and messages; destroyed by erasure
     REQUEST = "request"  # one subject request: contact, messages, answers, package; destroyed when it has ended
     COMMITMENT = "commitment"  # what audit entries commit to of a person; rotation keeps it, erasure destroys it
+    STAFF = "staff"  # what a member of staff signs in with
     CONTROLLER_SECRETS = "controller_secrets"  # a controller's secrets shared with its linked systems
 
 

@@ -22,7 +22,7 @@ from consent.models import Purpose
 from dsar.models import SubjectRequest, Task
 from dsar.services import answer_due, carry_out
 from dsar.terms import Outcome, RequestKind, TaskState
-from identity_privacy.access.models import SignIn, User
+from identity_privacy.access.models import BarredAccount, User
 from identity_privacy.access.roles import group_of, renew_roles
 from identity_privacy.access.sessions import SessionStore
 from identity_privacy.access.terms import PERMISSIONS, Permission, Role
@@ -161,6 +161,7 @@ def world(db: None, settings: Settings, tmp_path: Path) -> World:
             "/requests/<slug:reference>/package.zip": f"{kept}package.zip",
             "/security/sessions/<uuid:session_id>/end/": f"/security/sessions/{another_session(stage)}/end/",
             "/security/accounts/<int:account_id>/remove/": f"/security/accounts/{account_of_alice(stage)}/remove/",
+            "/security/accounts/<int:barred_id>/let-in/": f"/security/accounts/{barred_of_alice(stage)}/let-in/",
             "/sign-in/with/<slug:provider_id>/": f"/sign-in/with/{PROVIDER_ID}/",
             "/sign-in/with/<slug:provider_id>/callback/": f"/sign-in/with/{PROVIDER_ID}/callback/",
             "/security/passkeys/<int:pk>/remove/": f"/security/passkeys/{passkey_of_alice()}/remove/",
@@ -188,9 +189,13 @@ def account_of_alice(stage: Cast) -> int:
     return int(SocialAccount.objects.create(user=user, provider=PROVIDER_ID, uid="0" * 64).pk)
 
 
+def barred_of_alice(stage: Cast) -> int:
+    user = User.objects.for_subject(stage.lindwerk, stage.alice)
+    return BarredAccount.objects.create(user=user, provider=PROVIDER_ID, uid="1" * 64).pk
+
+
 def passkey_of_alice() -> int:
     add_passkey(signed_in(ALICE_EMAIL))
-    SignIn.objects.all().delete()  # or the browsers below were new ones of hers, and asked for another code
     return int(Authenticator.objects.get(type=Authenticator.Type.WEBAUTHN).pk)
 
 

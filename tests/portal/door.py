@@ -5,6 +5,7 @@ import re
 from django.test import Client
 
 from identity_privacy.actors import Actor
+from identity_privacy.clock import now
 from identity_privacy.crypto.reading import Reading
 from identity_privacy.delivery.models import Message
 from identity_privacy.delivery.querysets import MessageQuerySet
@@ -35,8 +36,12 @@ def stranger(host: str = "localhost") -> Client:
 
 
 def signed_in(email: str, *, host: str = "localhost") -> Client:
+    """The browser of somebody who has signed in, and has just shown once more who they are."""
     client = stranger(host)
     client.post("/sign-in/", {"email": email})
     response = client.post("/sign-in/code/", {"code": code_sent()})
     assert response.status_code == 302, response.content
+    session = client.session
+    session["shown_at"] = now().isoformat()
+    session.save()
     return client

@@ -10,15 +10,20 @@ from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
-from identity_privacy.access.models import SignIn
+from dsar.services.fulfilment import erase_rows
+from identity_privacy.access.models import BarredAccount, SignIn
 from identity_privacy.access.oidc import SocialAccountAdapter
 from identity_privacy.access.providers import configured
+from identity_privacy.access.services import link_account
 from identity_privacy.access.stores import SignInStore
 from identity_privacy.audit.models import Entry
-from identity_privacy.errors import Invalid
+from identity_privacy.crypto.errors import IndexCannotRotate
+from identity_privacy.crypto.models import IndexKey
+from identity_privacy.crypto.rotation.blind_indexes import rotate_index
+from identity_privacy.errors import Invalid, NotFound
 from tests.cast import ALICE_EMAIL, BOB_EMAIL, OTHER_HOST, Cast
 from tests.openid import NAME, PROVIDER_ID, OpenId, begin, come_back, openid_provider, return_from
-from tests.portal.door import stranger
+from tests.portal.door import code_sent, stranger
 from tests.portal.test_security import app_code, recovery_codes, signs_in, with_app
 
 ALICE_THERE = "account-77"
@@ -188,10 +193,49 @@ def test_a_linked_account_is_shown_and_removed(cast: Cast, provider: OpenId) -> 
     account = SocialAccount.objects.get()
     assert NAME in client.get("/security/").content.decode()
 
-    client.post(f"/security/accounts/{account.pk}/remove/")
+    way = f"/security/accounts/{account.pk}/remove/"
+    confirm = client.post(way)["Location"]
+    assert client.post(confirm, {"code": code_sent()})["Location"] == "/security/"
+    client.post(way)
 
     assert not SocialAccount.objects.exists()
-    assert NAME not in client.get("/security/").content.decode()
+    assert "You removed it" in client.get("/security/").content.decode()
+
+
+def test_a_removed_account_stays_out_until_it_is_let_in_again(cast: Cast, provider: OpenId, alice: Client) -> None:
+    return_from(stranger(), ALICE_THERE)
+    alice.post(f"/security/accounts/{SocialAccount.objects.get().pk}/remove/")
+    client = stranger()
+    return_from(client, ALICE_THERE)
+    assert "You have removed that account" in said(client)
+    assert client.get("/data/").status_code == 302
+
+    alice.post(f"/security/accounts/{BarredAccount.objects.get().pk}/let-in/")
+    return_from(client, ALICE_THERE)
+    assert client.get("/data/").status_code == 200
+
+
+def test_another_account_alone_confirms_nothing_that_cannot_be_undone(cast: Cast, provider: OpenId) -> None:
+    client = stranger()
+    return_from(client, ALICE_THERE)
+
+    assert client.post("/requests/new/erasure/")["Location"] == "/requests/new/erasure/code/"
+
+
+def test_the_key_of_the_accounts_index_is_not_rotated(cast: Cast, provider: OpenId) -> None:
+    return_from(stranger(), ALICE_THERE)
+
+    with pytest.raises(IndexCannotRotate):
+        rotate_index(field="fixed:oidc_account", patience=1)
+    assert IndexKey.objects.get(field="fixed:oidc_account").version == 1
+
+
+def test_nobody_is_linked_who_is_erased_meanwhile(cast: Cast, provider: OpenId) -> None:
+    erase_rows(cast.alice)
+
+    with pytest.raises(NotFound):
+        link_account(controller=cast.lindwerk, subject_id=cast.alice, account=SocialAccount(provider="x", uid="1"))
+    assert SignInStore().remaining(cast.alice)["users"] == 0
 
 
 def test_nobody_removes_anothers_account(cast: Cast, provider: OpenId, bob: Client) -> None:

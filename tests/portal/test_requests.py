@@ -12,9 +12,9 @@ from pytest_django import DjangoAssertNumQueries
 from dsar.models import SubjectRequest, Task
 from dsar.portal.systems import bar_of, row_of
 from dsar.services import answer_due, carry_out
+from dsar.services.fulfilment import erase_rows
 from dsar.standing import Standing, standing_of
 from dsar.terms import Check, EvidenceKind, Outcome, RequestKind, RequestState, TaskState
-from identity_privacy.access.stores import SignInStore
 from identity_privacy.audit.models import Entry
 from identity_privacy.clock import machine_now, now
 from tests.cast import Cast
@@ -72,7 +72,7 @@ def test_a_request_exists_for_its_person_alone(
 def test_after_the_erasure_the_session_that_asked_still_follows_it_without_a_name(cast: Cast, alice: Client) -> None:
     alice.post("/requests/new/erasure/")
     reference = SubjectRequest.objects.get().reference
-    SignInStore().erase(cast.alice)
+    erase_rows(cast.alice)
 
     page = alice.get("/", follow=True).content.decode()
     assert f"Your request {reference}" in page

@@ -14,7 +14,12 @@ from fido2.utils import websafe_encode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dsar.terms import RequestKind
+from identity_privacy.access.limits import WRONG_APP_CODES, count_one
 from identity_privacy.access.models import AuthenticatorSecret, CacheEntry, RateTally, Session, SignIn, User
+from identity_privacy.access.sessions import FOLLOWED
+from identity_privacy.access.stores import SignInStore
+from identity_privacy.access.tasks import forget
 from identity_privacy.access.terms import Familiarity
 from identity_privacy.actors import Actor
 from identity_privacy.audit.models import Entry
@@ -22,6 +27,7 @@ from identity_privacy.clock import machine_now
 from identity_privacy.crypto.reading import Reading
 from identity_privacy.delivery.models import Message
 from tests.cast import ALICE_EMAIL, OTHER_HOST, Cast
+from tests.factories import make_request
 from tests.passkeys import Passkey, add_passkey, confirm_with, sign_in_with
 from tests.portal.door import code_sent, codes_sent, stranger
 
@@ -158,6 +164,44 @@ def test_where_browser_or_place_is_new_what_cannot_be_undone_takes_another_code(
     assert (answer["Location"] == "/requests/new/erasure/code/") is asks_again
 
 
+def test_after_the_first_sign_in_what_cannot_be_undone_takes_another_code(cast: Cast) -> None:
+    assert signs_in(browser()).post("/requests/new/erasure/")["Location"] == "/requests/new/erasure/code/"
+
+
+def test_half_a_year_later_the_browser_is_known_still(cast: Cast) -> None:
+    here = signs_in(browser())
+    here.post("/sign-out/")
+    with time_machine.travel(machine_now() + timedelta(days=183)):
+        forget()
+        signs_in(here)
+
+    assert SignIn.objects.latest("id").familiarity == Familiarity.KNOWN
+
+
+def test_who_signs_in_next_in_the_same_browser_finds_nothing_of_who_did_before(alice: Client, cast: Cast) -> None:
+    request = make_request(cast.lindwerk, cast.alice, RequestKind.ACCESS)
+    session = alice.session
+    session[FOLLOWED] = str(request.id)
+    session.save()
+    path = f"/requests/{request.reference}/"
+    with time_machine.travel(machine_now() + timedelta(minutes=31)):
+        assert alice.get("/")["Location"] == "/sign-in/"
+        assert alice.get(path).status_code == 404
+        assert alice.post(f"{path}withdraw/").status_code == 404
+        bob = signs_in(alice, "bob@example.org")
+
+        assert bob.get(path).status_code == 404
+        assert FOLLOWED not in bob.session
+
+
+def test_a_page_that_looks_for_news_by_itself_keeps_nobody_signed_in(alice: Client) -> None:
+    start = machine_now()
+    for minutes in range(5, 60, 5):
+        with time_machine.travel(start + timedelta(minutes=minutes)):
+            answer = alice.get("/data/", headers={"hx-request": "true"})
+            assert (answer.status_code == 200) is (minutes < 30)
+
+
 def test_no_address_and_no_agent_is_kept(cast: Cast) -> None:
     signs_in(browser())
 
@@ -224,16 +268,104 @@ def test_a_recovery_code_works_once_in_place_of_the_app_and_is_shown_once(alice:
 
 def test_after_thirty_wrong_app_codes_a_day_none_is_tried_any_more(alice: Client, cast: Cast) -> None:
     secret = with_app(alice)
-    client = stranger()
-    client.post("/sign-in/", {"email": ALICE_EMAIL})
-    client.post("/sign-in/code/", {"code": code_sent()})
-    start = machine_now()
-    for number in range(30):
-        with time_machine.travel(start + timedelta(seconds=5 * number)):
-            client.post("/sign-in/app/", {"code": "000000"}, REMOTE_ADDR=f"192.0.2.{number}")
+    client = half_way_in(stranger())
+    for _ in range(29):
+        count_one(WRONG_APP_CODES, str(User.objects.get(subject_id=cast.alice).pk))
+    client.post("/sign-in/app/", {"code": "000000"})
 
     assert client.post("/sign-in/app/", {"code": app_code(secret, after=1)}).status_code == 429
-    assert Entry.objects.filter(action="sign_in.authenticator_refused", subject_id=cast.alice).count() == 30
+    assert Entry.objects.filter(action="sign_in.authenticator_refused", subject_id=cast.alice).count() == 1
+
+
+def test_who_tries_too_fast_is_told_to_wait_and_locks_nobody_out(alice: Client) -> None:
+    secret = with_app(alice)
+    client = half_way_in(stranger())
+    answers = [client.post("/sign-in/app/", {"code": "000000"}).content.decode() for _ in range(35)]
+
+    assert "That was too often" in answers[-1]
+    with time_machine.travel(machine_now() + timedelta(minutes=6)):
+        alice.get("/security/app/off/")
+        assert alice.post("/confirm/app/?next=/security/", {"code": app_code(secret)}).status_code == 302
+
+
+def test_a_code_is_used_up_for_as_long_as_it_is_right(alice: Client) -> None:
+    secret = with_app(alice)
+    start = machine_now()
+    code = app_code(secret, after=1)
+    works = []
+    for seconds in (0, 10, 32, 50):
+        with time_machine.travel(start + timedelta(seconds=seconds)):
+            client = half_way_in(stranger())
+            client.post("/sign-in/app/", {"code": code})
+            works.append(client.get("/data/").status_code == 200)
+
+    assert works == [True, False, False, False]
+
+
+def test_the_code_that_set_the_app_up_signs_in_nowhere(alice: Client) -> None:
+    secret = with_app(alice)
+    client = half_way_in(stranger())
+    client.post("/sign-in/app/", {"code": app_code(secret)})
+
+    assert client.get("/data/").status_code == 302
+
+
+def test_a_mailed_code_does_not_stand_in_for_the_app(alice: Client) -> None:
+    secret = with_app(alice)
+    client = half_way_in(stranger())
+    client.post("/sign-in/", {"email": ALICE_EMAIL})
+    mailed = code_sent()
+    client.post("/sign-in/app/", {"code": app_code(secret, after=1)})
+    assert client.get("/data/").status_code == 200
+    with time_machine.travel(machine_now() + timedelta(minutes=6)):
+        answer = client.post("/confirm/?next=/security/app/off/", {"code": mailed})
+        assert answer["Location"].startswith("/confirm/app/")
+        assert client.post("/requests/new/erasure/code/", {"code": mailed})["Location"] == "/requests/new/erasure/"
+        assert client.get("/security/app/off/").status_code == 302
+
+
+def test_who_signs_out_everywhere_else_stops_who_is_half_way_in(alice: Client) -> None:
+    secret = with_app(alice)
+    thief = half_way_in(stranger())
+    alice.post("/security/sessions/end-others/")
+    thief.post("/sign-in/app/", {"code": app_code(secret, after=1)})
+
+    assert thief.get("/data/").status_code == 302
+
+
+def test_a_sign_in_that_was_begun_here_does_not_end_at_another_controller(alice: Client, cast: Cast) -> None:
+    secret = with_app(alice)
+    client = half_way_in(stranger())
+    elsewhere = Client(headers={"host": OTHER_HOST})
+    elsewhere.cookies["session"] = client.cookies["session"].value
+    before = Entry.objects.filter(action="sign_in.succeeded").count()
+
+    assert elsewhere.post("/sign-in/app/", {"code": app_code(secret, after=1)})["Location"] == "/sign-in/"
+    assert Entry.objects.filter(action="sign_in.succeeded").count() == before
+
+
+def test_a_sign_in_of_somebody_who_is_erased_meanwhile_ends(alice: Client, cast: Cast) -> None:
+    with_app(alice)
+    client = half_way_in(stranger())
+    SignInStore().erase(cast.alice)
+
+    assert client.post("/sign-in/app/", {"code": "000000"})["Location"] == "/sign-in/"
+
+
+@pytest.mark.parametrize("page", ["//evil.example/", "https://evil.example/", f"//{OTHER_HOST}/"])
+def test_the_app_leads_to_no_page_but_ours(alice: Client, page: str) -> None:
+    secret = with_app(alice)
+    with time_machine.travel(machine_now() + timedelta(minutes=6)):
+        answer = alice.post(f"/confirm/app/?next={page}", {"code": app_code(secret), "next": page})
+
+    assert answer["Location"] == "/"
+
+
+def half_way_in(client: Client) -> Client:
+    """By the code from the mail; the app is not asked yet."""
+    client.post("/sign-in/", {"email": ALICE_EMAIL})
+    assert client.post("/sign-in/code/", {"code": code_sent()})["Location"] == "/sign-in/app/"
+    return client
 
 
 def test_the_secret_stands_nowhere_but_sealed_under_the_persons_key(alice: Client, cast: Cast) -> None:

@@ -7,8 +7,15 @@ from allauth.core import context
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.forms import ActivateTOTPForm
-from allauth.mfa.webauthn.forms import AddWebAuthnForm, LoginWebAuthnForm, ReauthenticateWebAuthnForm
+from allauth.mfa.webauthn.forms import (
+    AddWebAuthnForm,
+    AuthenticateWebAuthnForm,
+    LoginWebAuthnForm,
+    ReauthenticateWebAuthnForm,
+)
 from django import forms
+from django.conf import settings
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
@@ -22,8 +29,18 @@ _WRONG_AT_FIRST: Final = _("This code does not work. Enter the one that your app
 _UNKNOWN_PASSKEY: Final = _("This passkey does not work here. Use a code instead")
 
 
+_WAIT: Final = _("That was too often. Wait five minutes and enter the code that your app shows then")
+_TOO_MANY: Final = "too_many_login_attempts"
+# For as long as the app's clock and ours may differ a code is right; it is used once all the same.
+_CODE_SECONDS: Final = 30 * (2 * settings.MFA_TOTP_TOLERANCE + 2)
 # What the packages let through of a credential that is no credential.
-_UNREADABLE: Final = (ValidationError, ValueError, TypeError, KeyError, AttributeError, struct.error)
+_UNREADABLE: Final = (ValidationError, ValueError, TypeError, LookupError, AttributeError, struct.error)
+
+
+def _refuse_used(user: User, code: str) -> None:
+    """Raises: ValidationError, for a code that was shown before; the package forgets it while it is right still."""
+    if not cache.add(f"app code used: {user.pk} {code}", "y", timeout=_CODE_SECONDS):
+        raise ValidationError(_WRONG)
 
 
 class _ChecksCode:
@@ -36,11 +53,15 @@ class _ChecksCode:
         """The code, once it is one of this person's. Raises: TooOften."""
         refuse_if_reached(WRONG_APP_CODES, str(self.user.pk))
         try:
-            return str(super().clean_code())  # type: ignore[misc]  # of the form that it is mixed into
-        except ValidationError:
+            code = str(super().clean_code())  # type: ignore[misc]  # of the form that it is mixed into
+            _refuse_used(self.user, code)
+        except ValidationError as error:
+            if error.code == _TOO_MANY:
+                raise ValidationError(_WAIT) from None
             count_one(WRONG_APP_CODES, str(self.user.pk))
             services.enter_refusal(user=self.user, controller=context.request.controller, method="app_code")
             raise ValidationError(_WRONG) from None
+        return code
 
     def save(self) -> None:
         """Remember that they have shown who they are."""
@@ -75,9 +96,13 @@ class ActivateAppForm(ActivateTOTPForm):  # type: ignore[misc]  # as above
     def clean_code(self) -> str:
         """The code, once it is the new app's."""
         try:
-            return str(super().clean_code())
-        except ValidationError:
+            code = str(super().clean_code())
+            _refuse_used(self.user, code)
+        except ValidationError as error:
+            if error.code == _TOO_MANY:
+                raise ValidationError(_WAIT) from None
             raise ValidationError(_WRONG_AT_FIRST) from None
+        return code
 
 
 class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # as above
@@ -89,9 +114,24 @@ class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # as above
 
     def clean(self) -> dict[str, Any]:
         """The passkey, once it is one that was made just now for this page."""
+        # The package passes over what counts as false, such as the number nought, and would keep it as a passkey.
+        if not isinstance(self.cleaned_data.get("credential"), dict):
+            raise ValidationError(_UNKNOWN_PASSKEY)
         try:
             return dict(super().clean())
         except _UNREADABLE:
+            raise ValidationError(_UNKNOWN_PASSKEY) from None
+
+
+class PasskeyStepForm(AuthenticateWebAuthnForm):  # type: ignore[misc]  # as above
+    """A passkey as the second step of a sign-in, in place of the app."""
+
+    def clean_credential(self) -> Authenticator:
+        """The passkey, once it is one of this person's."""
+        try:
+            return super().clean_credential()
+        except _UNREADABLE:
+            services.enter_refusal(user=self.user, controller=context.request.controller, method="passkey")
             raise ValidationError(_UNKNOWN_PASSKEY) from None
 
 

@@ -21,6 +21,11 @@ class Migration(migrations.Migration):
                 ("expires", models.DateTimeField(db_index=True)),
             ],
         ),
+        migrations.AddField(
+            model_name="user",
+            name="signed_out_at",
+            field=models.DateTimeField(help_text="Sign-ins that were begun before it end nowhere", null=True),
+        ),
         migrations.CreateModel(
             name="AuthenticatorSecret",
             fields=[
@@ -109,5 +114,24 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+        ),
+        migrations.CreateModel(
+            name="BarredAccount",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("provider", models.CharField(max_length=200)),
+                ("uid", models.CharField(max_length=191)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="barred_accounts",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("user", "provider", "uid"), name="barred_once")],
+            },
         ),
     ]

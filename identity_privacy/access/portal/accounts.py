@@ -55,7 +55,21 @@ def unlink(request: PortalRequest, subject_id: UUID, account_id: int) -> HttpRes
     return redirect("access:security")
 
 
-urlpatterns = [path("security/accounts/<int:account_id>/remove/", unlink, name="unlink")]
+@never_cache
+@require_POST
+@for_subject
+def unbar(request: PortalRequest, subject_id: UUID, barred_id: int) -> HttpResponse:
+    """Let an account in again, once the person has shown who they are."""
+    if not is_fresh(request):
+        return step_up(request, subject_id, back_to=reverse("access:security"))
+    services.unbar_account(user=user_of(request), controller=request.controller, barred_id=barred_id)
+    return redirect("access:security")
+
+
+urlpatterns = [
+    path("security/accounts/<int:account_id>/remove/", unlink, name="unlink"),
+    path("security/accounts/<int:barred_id>/let-in/", unbar, name="unbar"),
+]
 # Under the names by which the package looks for them.
 packaged: list[URLPattern] = [
     path("sign-in/with/<slug:provider_id>/", require_POST(_with_provider(login)), name="openid_connect_login"),

@@ -85,12 +85,11 @@ def _own_page(request: HttpRequest) -> str:
 
 
 def _limited(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """A view of the package, at a controller, within our limit of sign-ins."""
+    """A view of the package, within our limit of sign-ins."""
 
     @never_cache
     @require_http_methods(["GET", "POST"])
-    @at_controller
-    def inner(request: PortalRequest) -> HttpResponse:
+    def inner(request: HttpRequest) -> HttpResponse:
         if request.method == "POST":
             refuse_beyond(SIGN_INS, network_of(request))
         return view(request)
@@ -133,7 +132,7 @@ urlpatterns = [
 packaged: list[URLPattern] = [
     path("sign-in/", sign_in, name="account_login"),
     path("sign-in/app/", _limited(authenticate), name="mfa_authenticate"),
-    path("sign-in/passkey/", _limited(login_webauthn), name="mfa_login_webauthn"),
+    path("sign-in/passkey/", at_controller(_limited(login_webauthn)), name="mfa_login_webauthn"),
     path("confirm/app/", _confirming(reauthenticate, Authenticator.Type.TOTP), name="mfa_reauthenticate"),
     path(
         "confirm/passkey/",

@@ -1,8 +1,8 @@
 """What a person signs in with, where they are signed in, and when they were."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from allauth.mfa.models import Authenticator
@@ -23,13 +23,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from identity_privacy.access import services
 from identity_privacy.access.middleware import PortalRequest
-from identity_privacy.access.models import Session, SignIn, User
+from identity_privacy.access.models import BarredAccount, Session, SignIn, User
 from identity_privacy.access.presence import for_subject, is_fresh, step_up, user_of
 from identity_privacy.access.providers import providers_of
 from identity_privacy.access.services.sign_ins import device_in_words
 from identity_privacy.clock import machine_now
 
 _SHOWN: Final = 20
+_Account = TypeVar("_Account", SocialAccount, BarredAccount)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +72,10 @@ def security(request: PortalRequest, subject_id: UUID) -> HttpResponse:
             _("By a cookie that only says that it was here before, and by the names of browser and system."),
             _("By whether the network is one that you used before. We keep no address and look at nothing else."),
             _("When a browser is new we write to you, and ask for a code again before what cannot be undone."),
-            _("After 90 days we forget a sign-in."),
+            _("After 400 days we forget a sign-in."),
         ],
-        "accounts": _accounts(request, user),
+        "accounts": _named(request, SocialAccount.objects.filter(user=user).order_by("pk")),
+        "barred": _named(request, user.barred_accounts.order_by("pk")),
         "app": next((one for one in authenticators if one.type == Authenticator.Type.TOTP), None),
     }
     return render(request, "access/security.html", context)
@@ -101,10 +103,10 @@ def end_other_sessions(request: PortalRequest, subject_id: UUID) -> HttpResponse
     return redirect("access:security")
 
 
-def _accounts(request: PortalRequest, user: User) -> Sequence[tuple[SocialAccount, str]]:
+def _named(request: PortalRequest, accounts: Iterable[_Account]) -> Sequence[tuple[_Account, str]]:
+    """Accounts elsewhere, each with the name of where it is."""
     names = {one.id: one.name for one in providers_of(request.controller.code)}
-    linked = SocialAccount.objects.filter(user=user).order_by("pk")
-    return [(account, names.get(account.provider, account.provider)) for account in linked]
+    return [(account, names.get(account.provider, account.provider)) for account in accounts]
 
 
 def _places(request: PortalRequest, user: User) -> Sequence[Place]:

@@ -17,9 +17,18 @@ from identity_privacy.access.services.sign_ins import (
     enter_sign_in,
     forget_sign_ins,
     link_account,
+    unbar_account,
     unlink_account,
 )
-from identity_privacy.access.services.staff import add_staff, give_role, take_role
+from identity_privacy.access.services.staff import (
+    add_staff,
+    enter_second_factor,
+    enter_staff_refusal,
+    enter_staff_sign_in,
+    give_role,
+    reset_second_factor,
+    take_role,
+)
 
 __all__ = [
     "accept_code",
@@ -30,7 +39,10 @@ __all__ = [
     "enter_authenticators",
     "enter_confirmation",
     "enter_refusal",
+    "enter_second_factor",
     "enter_sign_in",
+    "enter_staff_refusal",
+    "enter_staff_sign_in",
     "enter_token",
     "forget_codes",
     "forget_sign_ins",
@@ -38,8 +50,10 @@ __all__ = [
     "link_account",
     "open_controller",
     "request_sign_in_code",
+    "reset_second_factor",
     "revoke_api_client",
     "rotate_api_client",
     "take_role",
+    "unbar_account",
     "unlink_account",
 ]

@@ -7,23 +7,26 @@ from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 from django.utils import formats, timezone
 from django.utils.translation import gettext
 
 from identity_privacy import clock
 from identity_privacy.access.devices import Device
 from identity_privacy.access.directory import directory
-from identity_privacy.access.models import AuthenticatorSecret, Controller, Session, SignIn, User
+from identity_privacy.access.errors import AccountBarred
+from identity_privacy.access.models import AuthenticatorSecret, BarredAccount, Controller, Session, SignIn, User
 from identity_privacy.access.outbox import outbox
 from identity_privacy.access.rules import Marks, familiarity
 from identity_privacy.access.terms import Familiarity, SignInMethod
 from identity_privacy.actors import Actor
 from identity_privacy.audit.services import record
+from identity_privacy.crypto.transactions import hold_person
 from identity_privacy.errors import NotFound
 
-# For how long a sign-in is kept, shown to its person, and compared with.
-SIGN_IN_LIFE: Final = timedelta(days=90)
+# For how long a sign-in is kept, shown to its person, and compared with: as long as browsers keep a cookie, since
+# people come here once or twice a year.
+SIGN_IN_LIFE: Final = timedelta(days=400)
 _CODES: Final = Authenticator.Type.RECOVERY_CODES
 
 
@@ -91,13 +94,13 @@ def enter_confirmation(*, user: User, controller: Controller, method: str) -> No
 
 
 @transaction.atomic
-def enter_refusal(*, user: User | None, controller: Controller, method: str) -> None:
+def enter_refusal(*, user: User | None, controller: Controller | None, method: str) -> None:
     """Enter that somebody showed a passkey or a code of an app that is not this person's."""
     record(
         actor=Actor.stranger(),
         action="sign_in.authenticator_refused",
         target=("user", user.id if user else "unknown"),
-        controller_id=controller.id,
+        controller_id=controller.id if controller else None,
         subject_id=user.subject_id if user else None,
         details={"method": method},
     )
@@ -135,8 +138,16 @@ def enter_authenticators(
 
 @transaction.atomic
 def link_account(*, controller: Controller, subject_id: UUID, account: SocialAccount) -> None:
-    """Let a person sign in with an account elsewhere, whose address was verified there and is theirs here."""
+    """Let a person sign in with an account elsewhere, whose address was verified there and is theirs here.
+
+    Raises: AccountBarred, where they have removed it; NotFound, for somebody who is being erased.
+    """
+    hold_person(subject_id, using=DEFAULT_DB_ALIAS)  # an erasure is over, or has not begun
+    if directory().entry(subject_id) is None:
+        raise NotFound
     user = User.objects.for_subject(controller, subject_id)
+    if BarredAccount.objects.filter(user=user, provider=account.provider, uid=account.uid).exists():
+        raise AccountBarred
     account.user = user
     account.save()
     enter_authenticators(user=user, controller=controller, added=["account"], removed=[])
@@ -145,9 +156,20 @@ def link_account(*, controller: Controller, subject_id: UUID, account: SocialAcc
 @transaction.atomic
 def unlink_account(*, user: User, controller: Controller, account_id: int) -> None:
     """Sign a person in with that account no longer. Raises: NotFound, where it is none of theirs."""
-    if not SocialAccount.objects.filter(user=user, pk=account_id).delete()[0]:
+    account = SocialAccount.objects.filter(user=user, pk=account_id).first()
+    if account is None:
         raise NotFound
+    BarredAccount.objects.get_or_create(user=user, provider=account.provider, uid=account.uid)
+    account.delete()
     enter_authenticators(user=user, controller=controller, added=[], removed=["account"])
+
+
+@transaction.atomic
+def unbar_account(*, user: User, controller: Controller, barred_id: int) -> None:
+    """Let an account in again that a person has removed. Raises: NotFound, where it is none of theirs."""
+    if not BarredAccount.objects.filter(user=user, pk=barred_id).delete()[0]:
+        raise NotFound
+    enter_authenticators(user=user, controller=controller, added=["account_let_in"], removed=[])
 
 
 @transaction.atomic
@@ -162,12 +184,14 @@ def end_session(*, user: User, controller: Controller, session_id: UUID) -> None
 def end_other_sessions(*, user: User, controller: Controller, but: UUID) -> None:
     """Sign a person out everywhere but in this session."""
     ended, _ = Session.objects.filter(user=user).exclude(id=but).delete()
+    # Whoever is half way in elsewhere does not come in either.
+    User.objects.filter(pk=user.pk).update(signed_out_at=clock.machine_now())
     _enter_end(user, controller, "others", ended)
 
 
 @transaction.atomic
 def forget_sign_ins() -> int:
-    """Delete sign-ins that are older than 90 days; says how many."""
+    """Delete sign-ins that are older than 400 days; says how many."""
     count, _ = SignIn.objects.filter(at__lt=clock.now() - SIGN_IN_LIFE).delete()
     if count:
         record(

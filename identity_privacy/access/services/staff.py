@@ -4,17 +4,19 @@ import re
 import unicodedata
 from typing import Final
 
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from identity_privacy import clock
 from identity_privacy.access.errors import RoleAlreadySo
-from identity_privacy.access.models import Controller, User
+from identity_privacy.access.models import AuthenticatorSecret, Controller, Session, User
 from identity_privacy.access.roles import group_of, roles_of
 from identity_privacy.access.terms import OF_PROGRAMS, Role
 from identity_privacy.actors import Actor
 from identity_privacy.audit.services import record
-from identity_privacy.errors import Invalid
+from identity_privacy.errors import Invalid, NotFound
 
 _NAME: Final = re.compile(r"[\w.@+-]{1,150}")
 
@@ -80,3 +82,53 @@ def _enter(actor: Actor, action: str, user: User, controller: Controller, role: 
         controller_id=controller.id,
         details={"role": role.value},
     )
+
+
+@transaction.atomic
+def enter_staff_sign_in(*, user: User, controller: Controller | None, method: str, has_app_code: bool) -> None:
+    """Enter that a member of staff has signed in."""
+    record(
+        actor=Actor.user(user.id),
+        action="staff.signed_in",
+        target=("user", user.id),
+        controller_id=controller.id if controller else None,
+        details={"method": method, "with_app_code": has_app_code},
+    )
+
+
+@transaction.atomic
+def enter_staff_refusal(*, username: str, controller: Controller | None) -> None:
+    """Enter that a name and a password did not belong together; of a name that is nobody's nothing is kept."""
+    user = User.objects.filter(username=username, is_staff=True).first()
+    record(
+        actor=Actor.stranger(),
+        action="staff.refused",
+        target=("user", user.id if user else "unknown"),
+        controller_id=controller.id if controller else None,
+    )
+
+
+@transaction.atomic
+def enter_second_factor(*, user: User, controller: Controller | None) -> None:
+    """Enter that a member of staff has set up an authenticator app."""
+    record(
+        actor=Actor.user(user.id),
+        action="staff.second_factor_set",
+        target=("user", user.id),
+        controller_id=controller.id if controller else None,
+    )
+
+
+@transaction.atomic
+def reset_second_factor(*, actor: Actor, user: User) -> None:
+    """Let a member of staff set up another authenticator app at their next sign-in; they are signed out everywhere.
+
+    Raises: NotFound, where they have none.
+    """
+    gone, _ = Authenticator.objects.filter(user=user).delete()
+    if not gone:
+        raise NotFound("there is no second factor to reset")
+    AuthenticatorSecret.objects.filter(user=user).delete()
+    Session.objects.filter(user=user).delete()
+    User.objects.filter(pk=user.pk).update(signed_out_at=clock.machine_now())
+    record(actor=actor, action="staff.second_factor_reset", target=("user", user.id), controller_id=None)

@@ -192,6 +192,7 @@ class Migration(migrations.Migration):
                             ("profile", "Profile"),
                             ("request", "Request"),
                             ("commitment", "Commitment"),
+                            ("staff", "Staff"),
                             ("controller_secrets", "Controller Secrets"),
                         ],
                         max_length=32,

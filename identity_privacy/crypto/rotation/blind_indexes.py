@@ -30,7 +30,7 @@ from identity_privacy.crypto.errors import (
 )
 from identity_privacy.crypto.events import KeyEvent, tell
 from identity_privacy.crypto.fields import BlindIndexField, NextBlindIndexField
-from identity_privacy.crypto.index_keys import forget_held_index_keys, index_keys, new_index_key
+from identity_privacy.crypto.index_keys import FIXED, forget_held_index_keys, index_keys, new_index_key
 from identity_privacy.crypto.models import IndexKey
 from identity_privacy.crypto.reading import Reading
 from identity_privacy.crypto.rotation.alone import alone, step
@@ -158,6 +158,8 @@ class _Column:
 
 def _places(controller_id: UUID | None, field: str | None) -> list[_Place]:
     found = IndexKey.objects.order_by("controller_id", "field")
+    if field is None:
+        found = found.exclude(field__startswith=FIXED)
     if controller_id is not None:
         found = found.filter(controller_id=controller_id)
     if field is not None:
@@ -172,6 +174,8 @@ def _places(controller_id: UUID | None, field: str | None) -> list[_Place]:
 
 def _columns(place: _Place) -> list[_Column]:
     """The columns that a blind index may stand in. Raises: IndexCannotRotate."""
+    if place.field.startswith(FIXED):
+        raise IndexCannotRotate(f"of what {place.field} indexes no value is kept, so no hash can be made anew")
     columns = []
     for model in apps.get_models():
         for index, following in blind_indexes_of(model):

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
@@ -11,7 +12,7 @@ from django.contrib.auth import SESSION_KEY
 from identity_privacy import clock
 from identity_privacy.access import services as access
 from identity_privacy.access.devices import Device
-from identity_privacy.access.models import SignIn, SignInCode, SignInTally, User
+from identity_privacy.access.models import BarredAccount, SignIn, SignInCode, SignInTally, User
 from identity_privacy.access.services.programs import NewSecret
 from identity_privacy.access.sessions import SessionStore
 from identity_privacy.access.terms import Role, SignInMethod
@@ -242,6 +243,58 @@ def unlink_account(cast: Cast) -> Act:
     )
 
 
+@shows(access.unbar_account)
+def unbar_account(cast: Cast) -> Act:
+    user = User.objects.for_subject(cast.lindwerk, cast.alice)
+    barred = BarredAccount.objects.create(user=user, provider="shop", uid="0" * 64)
+    return Act(
+        run=lambda: access.unbar_account(user=user, controller=cast.lindwerk, barred_id=barred.pk),
+        enters=lambda _: [of_alice(cast, "authenticators.changed", ("user", user.id))],
+        reads=frozenset([cast.alice]),
+    )
+
+
+@shows(access.enter_staff_sign_in)
+def enter_staff_sign_in(cast: Cast) -> Act:
+    dana = hire("Dana", cast.lindwerk)
+    return Act(
+        run=lambda: access.enter_staff_sign_in(
+            user=dana, controller=cast.lindwerk, method="password", has_app_code=True
+        ),
+        enters=lambda _: [Entered("staff.signed_in", Actor.user(dana.id), ("user", dana.id), None, cast.lindwerk.id)],
+    )
+
+
+@shows(access.enter_staff_refusal)
+def enter_staff_refusal(cast: Cast) -> Act:
+    dana = hire("Dana", cast.lindwerk)
+    return Act(
+        run=lambda: access.enter_staff_refusal(username="Dana", controller=cast.lindwerk),
+        enters=lambda _: [Entered("staff.refused", STRANGER, ("user", dana.id), None, cast.lindwerk.id)],
+    )
+
+
+@shows(access.enter_second_factor)
+def enter_second_factor(cast: Cast) -> Act:
+    dana = hire("Dana", cast.lindwerk)
+    return Act(
+        run=lambda: access.enter_second_factor(user=dana, controller=cast.lindwerk),
+        enters=lambda _: [
+            Entered("staff.second_factor_set", Actor.user(dana.id), ("user", dana.id), None, cast.lindwerk.id)
+        ],
+    )
+
+
+@shows(access.reset_second_factor)
+def reset_second_factor(cast: Cast) -> Act:
+    dana = hire("Dana", cast.lindwerk)
+    Authenticator.objects.create(user=dana, type=Authenticator.Type.TOTP, data={})
+    return Act(
+        run=lambda: access.reset_second_factor(actor=SERVICE, user=dana),
+        enters=lambda _: [Entered("staff.second_factor_reset", SERVICE, ("user", dana.id))],
+    )
+
+
 @shows(access.end_session)
 def end_session(cast: Cast) -> Act:
     user = User.objects.for_subject(cast.lindwerk, cast.alice)
@@ -266,7 +319,7 @@ def end_other_sessions(cast: Cast) -> Act:
 @shows(access.forget_sign_ins)
 def forget_sign_ins(cast: Cast) -> Act:
     alice_signs_in(cast)
-    SignIn.objects.update(at=clock.now() - timedelta(days=91))
+    SignIn.objects.update(at=clock.now() - timedelta(days=401))
     return Act(
         run=access.forget_sign_ins,
         enters=lambda _: [Entered("sign_in.history_forgotten", Actor.service("access"), ("sign_in", "old"))],

@@ -1,4 +1,4 @@
-"""`manage.py staff add|give|take|list`."""
+"""`manage.py staff add|give|take|list|reset`."""
 
 import argparse
 import getpass
@@ -10,7 +10,7 @@ from identity_privacy.access.finding import controller_named, staff_named
 from identity_privacy.access.management.refusing import refusals_in_one_line
 from identity_privacy.access.models import Controller, User
 from identity_privacy.access.roles import roles_of
-from identity_privacy.access.services import add_staff, give_role, take_role
+from identity_privacy.access.services import add_staff, give_role, reset_second_factor, take_role
 from identity_privacy.access.terms import OF_PROGRAMS, Role
 from identity_privacy.actors import Actor
 
@@ -20,7 +20,7 @@ OPERATOR = Actor.service("operator")
 class Command(BaseCommand):
     """Who works for which controller, in which role."""
 
-    help = "Add a member of staff, give or take a role, or list who has which."
+    help = "Add a member of staff, give or take a role, list who has which, or reset a second factor."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """One subcommand each."""
@@ -35,6 +35,8 @@ class Command(BaseCommand):
             one.add_argument("--controller", required=True, help="code of the controller")
             one.add_argument("--role", required=True, choices=sorted(set(Role) - OF_PROGRAMS))
         commands.add_parser("list", help="Show everybody and their roles")
+        reset = commands.add_parser("reset", help="Let somebody set up another second factor, who has lost theirs")
+        reset.add_argument("username", help="the name that they sign in with")
 
     def handle(self, *, act: str, **options: str) -> None:
         """Do it, or say what is wrong. Raises: CommandError."""
@@ -42,6 +44,12 @@ class Command(BaseCommand):
             self._list()
             return
         with refusals_in_one_line():
+            if act == "reset":
+                reset_second_factor(actor=OPERATOR, user=staff_named(options["username"]))
+                self.stdout.write(
+                    f"{options['username']} is signed out, and sets up a second factor at the next sign-in"
+                )
+                return
             controller = controller_named(options["controller"])
             self._change(act, options["username"], controller, Role(options["role"]))
 
