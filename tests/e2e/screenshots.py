@@ -39,7 +39,7 @@ def test_take_pictures_of_the_portal(cast: Cast, open_page: Open, window: Window
         ("request", f"/requests/{request.reference}/"),
         ("erase", "/requests/new/erasure/"),
         ("security", "/security/"),
-        ("app", "/security/app/"),
+        ("confirm", "/security/app/"),
     ):
         page.goto(path)
         take(page, name, window)

@@ -48,7 +48,7 @@ def test_from_the_sign_in_to_the_confirmed_erasure(
     page.get_by_role("button", name="Send me the code, then erase").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Enter the code")
     assert not SubjectRequest.objects.exists()
-    page.get_by_label("The six digits").fill(_mailed_code())
+    page.get_by_label("The six digits").fill(mailed_code())
     page.get_by_role("button", name="Erase my data").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("We have your request to erase your data")
 
@@ -97,12 +97,12 @@ def sign_in_alice(page: Page) -> None:
     page.goto("/")
     page.locator("input[type=email]").fill(ALICE_EMAIL)
     page.locator("main button:not(#passkey)").click()
-    page.locator("input[autocomplete=one-time-code]").fill(_mailed_code())
+    page.locator("input[autocomplete=one-time-code]").fill(mailed_code())
     page.locator("main button:not(#passkey)").click()
     page.wait_for_url("**/")
 
 
-def _mailed_code() -> str:
+def mailed_code() -> str:
     """The code out of the mail that was really sent."""
     as_worker(deliver_due)
     found = re.search(r"\b\d{6}\b", str(mail.outbox[-1].body))

@@ -10,7 +10,7 @@ from playwright.sync_api import CDPSession, Page, expect
 from identity_privacy.clock import machine_now
 from tests.cast import Cast
 from tests.e2e.conftest import Watched, Window
-from tests.e2e.test_portal_journey import sign_in_alice
+from tests.e2e.test_portal_journey import mailed_code, sign_in_alice
 
 Open = Callable[[Window], Watched]
 
@@ -33,6 +33,13 @@ def authenticator(page: Page) -> Iterator[CDPSession]:
     session.detach()
 
 
+def confirm(page: Page) -> None:
+    """After the first sign-in another code is asked for, before what one signs in with is changed."""
+    expect(page.get_by_role("heading", level=1)).to_have_text("Is it you?")
+    page.get_by_label("The six digits").fill(mailed_code())
+    page.get_by_role("button", name="Go on").click()
+
+
 def sign_out(page: Page) -> None:
     page.locator("summary", has_text="Account").click()
     page.get_by_role("button", name="Sign out", exact=True).click()
@@ -44,6 +51,7 @@ def test_a_passkey_is_made_and_signs_in(cast: Cast, open_page: Open) -> None:
     with authenticator(page):
         page.goto("/security/")
         page.get_by_role("link", name="Add a passkey").click()
+        confirm(page)
         page.get_by_role("button", name="Make a passkey on this device").click()
         expect(page.get_by_role("heading", name=re.compile("^Passkey of "))).to_be_visible()
 
@@ -57,6 +65,7 @@ def test_an_app_is_set_up_without_javascript_and_asked_for_at_the_next_sign_in(c
     sign_in_alice(page)
     page.goto("/security/")
     page.get_by_role("link", name="Set it up").click()
+    confirm(page)
     secret = page.locator(".letters code").inner_text()
     page.get_by_label("The six digits").fill(_shown(secret))
     page.get_by_role("button", name="Turn it on").click()
