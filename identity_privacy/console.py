@@ -32,6 +32,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from identity_privacy.access.limits import CONSOLE_TRIES, TRIES_OF_A_NAME, network_of, refuse_beyond
 from identity_privacy.access.models import Controller, User
+from identity_privacy.access.providers import may_lead_to, providers_of
 from identity_privacy.access.roles import controllers_for, permissions_of
 from identity_privacy.access.staff_door import Door, needs_second_factor, recovery_codes, set_up
 from identity_privacy.access.terms import Permission
@@ -287,8 +288,10 @@ class ConsoleSite(AdminSite):
             return redirect("admin:index")
         elif needs_second_factor(request):
             return redirect("admin:second_factor")
+        at: Controller | None = getattr(request, "controller", None)
         context = {
             **self.each_context(request),
+            "providers": [one for one in providers_of(at.code) if one.staff is not None] if at else [],
             "app_path": request.get_full_path(),
             REDIRECT_FIELD_NAME: request.GET.get(REDIRECT_FIELD_NAME, reverse("admin:index")),
             **(extra_context or {}),
@@ -296,7 +299,8 @@ class ConsoleSite(AdminSite):
         door = Door.as_view(
             template_name="admin/login.html", authentication_form=AdminAuthenticationForm, extra_context=context
         )
-        return cast("HttpResponse", in_english(never_cache(door))(request))
+        page = in_english(never_cache(door))(request)
+        return cast("HttpResponse", may_lead_to(page, context["providers"]))
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """The console's pages and nothing else of the admin's."""

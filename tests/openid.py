@@ -1,5 +1,6 @@
 """Somebody else's OpenID Connect provider, in a process of its own, and a browser that signs in there."""
 
+import json
 import subprocess
 import sys
 import time
@@ -25,9 +26,10 @@ class OpenId:
 
     issuer: str
 
-    def knows(self, sub: str, claims: Mapping[str, str | bool]) -> None:
+    def knows(self, sub: str, claims: Mapping[str, object]) -> None:
         """Somebody has an account there."""
-        requests.put(f"{self.issuer}/users/{sub}", json={**claims}, timeout=10).raise_for_status()
+        body, kind = json.dumps({**claims}), {"Content-Type": "application/json"}
+        requests.put(f"{self.issuer}/users/{sub}", data=body, headers=kind, timeout=10).raise_for_status()
 
     def configured(self, folder: Path, *, controller: str = "lindwerk", secret: str = "a secret") -> str:
         """The path of a file that names it as a provider of this controller."""
@@ -80,3 +82,14 @@ def _wait_for(issuer: str) -> None:
         else:
             return
     raise TimeoutError(issuer)
+
+
+def staff_by(provider: OpenId, folder: Path, *, second_factor: str = "provider") -> str:
+    """The path of a file that names it as the provider of Lindwerk's staff."""
+    path = folder / f"staff-{second_factor}.toml"
+    path.write_text(
+        Path(provider.configured(folder)).read_text()
+        + f'[provider.staff]\ngroups_claim = "groups"\nsecond_factor = "{second_factor}"\n'
+        + 'roles = { "officers" = "dpo", "helpers" = "support_agent" }\nscopes = ["profile"]\n'
+    )
+    return str(path)

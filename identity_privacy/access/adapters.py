@@ -14,13 +14,16 @@ from allauth.mfa.models import Authenticator
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_variables
 
 from identity_privacy.access import devices, presence, services
 from identity_privacy.access.directory import directory
-from identity_privacy.access.models import AuthenticatorSecret, ControllerGroupPermission, User
+from identity_privacy.access.models import AuthenticatorSecret, Controller, ControllerGroupPermission, User
+from identity_privacy.access.providers import provider_of
 from identity_privacy.access.sessions import SECOND_FACTOR
+from identity_privacy.access.single_sign_on import forget_sign_on, was_vouched_for
 from identity_privacy.access.terms import Familiarity, SignInMethod
 from identity_privacy.actors import Actor
 from identity_privacy.audit.origin import client_address
@@ -49,8 +52,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the packag
         has_app_code = any(one.get("type") in _OF_AN_APP for one in records)
         controller = request.controller  # type: ignore[attr-defined]  # set by our middleware
         if user.is_staff:
-            request.session[SECOND_FACTOR] = has_app_code
-            services.enter_staff_sign_in(user=user, controller=controller, method="password", has_app_code=has_app_code)
+            has_second_factor = was_vouched_for(request) or has_app_code
+            request.session[SECOND_FACTOR] = has_second_factor
+            if any(one["method"] == "password" for one in records):
+                forget_sign_on(request)
+            by = "account" if any(one["method"] == "socialaccount" for one in records) else "password"
+            services.enter_staff_sign_in(
+                user=user, controller=controller, method=by, has_second_factor=has_second_factor
+            )
             return answer
         device, method = devices.device_of(request), _method_of(records)
         request.session.save()  # so that there is a row to name
@@ -67,6 +76,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the packag
             presence.confirm(request)
         devices.remember(answer, device)
         return answer
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """Where a sign-in leads that named no page."""
+        is_staff = isinstance(request.user, User) and request.user.is_staff
+        return reverse("admin:index") if is_staff else str(super().get_login_redirect_url(request))
 
     def is_safe_url(self, url: str | None) -> bool:
         """Whether a page may be gone on to: one of ours, under the same host name."""
@@ -101,9 +115,14 @@ def _may_come_in(request: HttpRequest, user: User) -> bool:
     controller = getattr(request, "controller", None)
     records = get_authentication_records(request, user)
     is_person = controller is not None and user.controller_id == controller.id and user.subject_id is not None
-    is_staff = user.is_staff and any(one["method"] == "password" for one in records)
+    is_staff = user.is_staff and any(one["method"] == "password" or _is_of_staff(controller, one) for one in records)
     is_late = user.signed_out_at is not None and any(one["at"] < user.signed_out_at.timestamp() for one in records)
     return user.is_active and (is_person or is_staff) and not is_late
+
+
+def _is_of_staff(controller: Controller | None, record: Mapping[str, object]) -> bool:
+    provider = provider_of(controller.code, str(record.get("provider"))) if controller else None
+    return record["method"] == "socialaccount" and provider is not None and provider.staff is not None
 
 
 def _turned_away(request: HttpRequest) -> HttpResponse:

@@ -22,11 +22,10 @@ from identity_privacy.access import services
 from identity_privacy.access.directory import directory
 from identity_privacy.access.errors import AccountBarred
 from identity_privacy.access.models import User
-from identity_privacy.access.providers import providers_of
-from identity_privacy.crypto.index_keys import FIXED, index_keys
+from identity_privacy.access.providers import provider_of, providers_of, uid_of
+from identity_privacy.access.single_sign_on import admit
 from identity_privacy.errors import NotFound
 
-_INDEX: Final = f"{FIXED}oidc_account"
 FAILED: Final = _("The other service did not tell us who you are. Try again, or let us send you a code.")
 _UNVERIFIED: Final = _("The other service has not checked the address of your account. Let us send you a code.")
 _BARRED: Final = _("You have removed that account. Sign in by a code, and let it in again under Security if you like.")
@@ -41,8 +40,8 @@ class Provider(OpenIDConnectProvider):  # type: ignore[misc]  # the package has 
         return {"process": AuthProcess.LOGIN}
 
     def get_default_scope(self) -> list[str]:
-        """No more than it takes: neither name nor picture."""
-        return ["openid", "email"]
+        """No more than it takes: of a person neither name nor picture."""
+        return ["openid", "email", *self.app.settings["scopes"]]
 
     def sociallogin_from_response(self, request: HttpRequest, response: dict[str, Any]) -> SocialLogin:
         """Who has signed in there: a blind index, and the address only if it was verified there.
@@ -57,10 +56,10 @@ class Provider(OpenIDConnectProvider):  # type: ignore[misc]  # the package has 
         if claims["iss"] != self.app.settings["server_url"]:
             raise OAuth2Error("another issuer than is configured")
         controller = request.controller  # type: ignore[attr-defined]  # set by our middleware
-        name = f"{claims['iss']}\n{sub}"
-        index = index_keys(controller.id, _INDEX).lookups(name)[0]
-        account = SocialAccount(provider=self.app.provider_id, uid=index.hex(), extra_data={})
+        uid = uid_of(controller.id, claims["iss"], sub)
+        account = SocialAccount(provider=self.app.provider_id, uid=uid, extra_data={})
         login = SocialLogin(user=User(), account=account, provider=self)
+        login.claims = {**claims, **user_claims}
         login.address = user_claims.get("email")
         login.is_address_verified = user_claims.get("email_verified") is True
         return login
@@ -81,19 +80,27 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  
                 name=one.name,
                 client_id=one.client_id,
                 secret=one.client_secret,
-                settings={"server_url": one.issuer, "oauth_pkce_enabled": True},
+                settings={
+                    "server_url": one.issuer,
+                    "oauth_pkce_enabled": True,
+                    "scopes": one.staff.scopes if one.staff else (),
+                },
             )
             for one in (providers_of(controller.code) if controller else [])
             if provider in (None, Provider.id, one.id) and client_id in (None, one.client_id)
         ]
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Find the person; where the account is new, by the address that was verified there."""
+        """Find the person; where the account is new, by the address that was verified there. Or the member of staff."""
+        controller = request.controller  # type: ignore[attr-defined]  # set by our middleware
+        provider = provider_of(controller.code, sociallogin.account.provider)
+        if provider is not None and provider.staff is not None:
+            admit(request, provider, sociallogin)
+            return
         if sociallogin.is_existing:
             return
         if not sociallogin.is_address_verified or not isinstance(sociallogin.address, str):
             _back_to_the_door(request, _UNVERIFIED)
-        controller = request.controller  # type: ignore[attr-defined]  # set by our middleware
         entry = directory().find(controller.id, sociallogin.address)
         if entry is None:
             _back_to_the_door(request, _UNKNOWN)

@@ -176,6 +176,7 @@ def world(db: None, settings: Settings, tmp_path: Path) -> World:
             "/security/accounts/<int:account_id>/remove/": f"/security/accounts/{account_of_alice(stage)}/remove/",
             "/security/accounts/<int:barred_id>/let-in/": f"/security/accounts/{barred_of_alice(stage)}/let-in/",
             "/sign-in/with/<slug:provider_id>/": f"/sign-in/with/{PROVIDER_ID}/",
+            "/sign-in/with/<slug:provider_id>/signed-out/": f"/sign-in/with/{PROVIDER_ID}/signed-out/",
             "/sign-in/with/<slug:provider_id>/callback/": f"/sign-in/with/{PROVIDER_ID}/callback/",
             "/security/passkeys/<int:pk>/remove/": f"/security/passkeys/{passkey_of_alice()}/remove/",
         },

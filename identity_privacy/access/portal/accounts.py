@@ -1,15 +1,17 @@
 """Signing in with another account, and no longer."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from uuid import UUID
 
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.openid_connect.views import callback, login
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 from requests import RequestException
 
@@ -18,7 +20,9 @@ from identity_privacy.access.limits import SIGN_INS, network_of, refuse_beyond
 from identity_privacy.access.middleware import PortalRequest
 from identity_privacy.access.oidc import FAILED
 from identity_privacy.access.presence import at_controller, for_subject, is_fresh, step_up, user_of
-from identity_privacy.access.providers import providers_of
+from identity_privacy.access.providers import provider_of
+from identity_privacy.access.single_sign_on import ProviderSilent, end_sessions_of
+from identity_privacy.errors import NotFound
 
 # What the package lets through of a provider that is not there, or answers something else.
 _NO_ANSWER = (RequestException, OAuth2Error, ValueError, KeyError, TypeError)
@@ -30,18 +34,39 @@ def _with_provider(view: Callable[[HttpRequest, str], HttpResponse]) -> Callable
     @never_cache
     @at_controller
     def inner(request: PortalRequest, /, provider_id: str) -> HttpResponse:
-        if provider_id not in {one.id for one in providers_of(request.controller.code)}:
+        provider = provider_of(request.controller.code, provider_id)
+        if provider is None:
             raise Http404
-        if request.subject_id:
-            return redirect("access:sign-in")
+        door = "admin:login" if provider.staff else "access:sign-in"
+        if request.user.is_authenticated:
+            return redirect(door)
         refuse_beyond(SIGN_INS, network_of(request))
         try:
             return view(request, provider_id)
         except _NO_ANSWER:
             messages.error(request, str(FAILED))
-            return redirect("access:sign-in")
+            return redirect(door)
 
     return inner
+
+
+@csrf_exempt
+@never_cache
+@require_POST
+@at_controller
+def signed_out(request: PortalRequest, provider_id: str) -> HttpResponse:
+    """Take a provider's word that somebody has signed out there (OpenID Connect Back-Channel Logout 1.0, 2.8)."""
+    provider = provider_of(request.controller.code, provider_id)
+    if provider is None:
+        raise Http404
+    refuse_beyond(SIGN_INS, network_of(request))
+    try:
+        end_sessions_of(request.controller, provider, request.POST.get("logout_token", ""))
+    except (*_NO_ANSWER, ProviderSilent):
+        return JsonResponse({"error": "invalid_request"}, status=HTTPStatus.BAD_REQUEST)
+    except NotFound:
+        pass  # nobody to sign out: as it should be, and nobody's business whether they were here
+    return HttpResponse()
 
 
 @never_cache
@@ -78,4 +103,5 @@ packaged: list[URLPattern] = [
         require_GET(_with_provider(callback)),
         name="openid_connect_callback",
     ),
+    path("sign-in/with/<slug:provider_id>/signed-out/", signed_out, name="openid_connect_signed_out"),
 ]

@@ -21,7 +21,7 @@ from identity_privacy.access.forms import CodeForm, EmailForm
 from identity_privacy.access.limits import SIGN_INS, network_of, refuse_beyond
 from identity_privacy.access.middleware import PortalRequest
 from identity_privacy.access.presence import at_controller, for_subject
-from identity_privacy.access.providers import providers_of
+from identity_privacy.access.providers import may_lead_to, providers_of
 
 
 @never_cache
@@ -37,11 +37,9 @@ def sign_in(request: PortalRequest) -> HttpResponse:
         code = services.request_sign_in_code(controller=request.controller, email=form.cleaned_data["email"])
         presence.await_code(request, code)
         return redirect("access:code")
-    providers = providers_of(request.controller.code)
+    providers = [one for one in providers_of(request.controller.code) if one.staff is None]
     page = render(request, "access/sign_in.html", {"form": form, "providers": providers})
-    # The button of a provider leads to a page of theirs, which the policy refuses else.
-    page._csp_update = {"form-action": sorted({one.origin for one in providers})}  # type: ignore[attr-defined]
-    return page
+    return may_lead_to(page, providers)
 
 
 @never_cache

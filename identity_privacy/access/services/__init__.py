@@ -11,6 +11,7 @@ from identity_privacy.access.services.programs import (
 from identity_privacy.access.services.sign_ins import (
     end_other_sessions,
     end_session,
+    end_sessions_of_account,
     enter_authenticators,
     enter_confirmation,
     enter_refusal,
@@ -22,6 +23,8 @@ from identity_privacy.access.services.sign_ins import (
 )
 from identity_privacy.access.services.staff import (
     add_staff,
+    admit_staff,
+    cut_off_staff,
     enter_second_factor,
     enter_staff_refusal,
     enter_staff_sign_in,
@@ -33,9 +36,12 @@ from identity_privacy.access.services.staff import (
 __all__ = [
     "accept_code",
     "add_staff",
+    "admit_staff",
     "create_api_client",
+    "cut_off_staff",
     "end_other_sessions",
     "end_session",
+    "end_sessions_of_account",
     "enter_authenticators",
     "enter_confirmation",
     "enter_refusal",

@@ -190,6 +190,24 @@ def end_other_sessions(*, user: User, controller: Controller, but: UUID) -> None
 
 
 @transaction.atomic
+def end_sessions_of_account(*, controller: Controller, provider: str, uid: str) -> None:
+    """Sign somebody out everywhere, whose provider says that they have signed out there. Raises: NotFound."""
+    account = SocialAccount.objects.filter(provider=provider, uid=uid).select_related("user").first()
+    if account is None:
+        raise NotFound
+    ended, _ = Session.objects.filter(user=account.user).delete()
+    User.objects.filter(pk=account.user.pk).update(signed_out_at=clock.machine_now())
+    record(
+        actor=Actor.service("single_sign_on"),
+        action="session.ended_by_provider",
+        target=("user", account.user.id),
+        controller_id=controller.id,
+        subject_id=account.user.subject_id,
+        details={"count": ended},
+    )
+
+
+@transaction.atomic
 def forget_sign_ins() -> int:
     """Delete sign-ins that are older than 400 days; says how many."""
     count, _ = SignIn.objects.filter(at__lt=clock.now() - SIGN_IN_LIFE).delete()

@@ -2,9 +2,11 @@
 
 import re
 import unicodedata
+from collections.abc import Collection
 from typing import Final
 
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -85,14 +87,14 @@ def _enter(actor: Actor, action: str, user: User, controller: Controller, role: 
 
 
 @transaction.atomic
-def enter_staff_sign_in(*, user: User, controller: Controller | None, method: str, has_app_code: bool) -> None:
+def enter_staff_sign_in(*, user: User, controller: Controller | None, method: str, has_second_factor: bool) -> None:
     """Enter that a member of staff has signed in."""
     record(
         actor=Actor.user(user.id),
         action="staff.signed_in",
         target=("user", user.id),
         controller_id=controller.id if controller else None,
-        details={"method": method, "with_app_code": has_app_code},
+        details={"method": method, "second_factor": has_second_factor},
     )
 
 
@@ -132,3 +134,43 @@ def reset_second_factor(*, actor: Actor, user: User) -> None:
     Session.objects.filter(user=user).delete()
     User.objects.filter(pk=user.pk).update(signed_out_at=clock.machine_now())
     record(actor=actor, action="staff.second_factor_reset", target=("user", user.id), controller_id=None)
+
+
+@transaction.atomic
+def admit_staff(*, controller: Controller, account: SocialAccount, name: str, roles: Collection[Role]) -> User:
+    """The member of staff of an account at their company's provider, with these roles for the controller and no others.
+
+    Made at the first time, under the name that the provider gives, if it is free.
+    """
+    actor = Actor.service("single_sign_on")
+    user: User
+    if account.pk:
+        user = account.user
+    else:
+        is_free = _NAME.fullmatch(name) and not User.objects.filter(username__iexact=name).exists()
+        user = User(username=name if is_free else f"{account.provider}-{account.uid[:12]}", is_staff=True)
+        user.set_unusable_password()
+        user.save()
+        account.user = user
+        account.save()
+    had = set(roles_of(user, controller))
+    for role in sorted(set(roles) - had):
+        give_role(actor=actor, user=user, controller=controller, role=role)
+    for role in sorted(had - set(roles)):
+        take_role(actor=actor, user=user, controller=controller, role=role)
+    return user
+
+
+@transaction.atomic
+def cut_off_staff(*, user: User, controller: Controller) -> None:
+    """Sign a member of staff out everywhere, whom their company's provider knows no more; their roles here end."""
+    for role in roles_of(user, controller):
+        take_role(actor=Actor.service("single_sign_on"), user=user, controller=controller, role=role)
+    Session.objects.filter(user=user).delete()
+    User.objects.filter(pk=user.pk).update(signed_out_at=clock.machine_now())
+    record(
+        actor=Actor.service("single_sign_on"),
+        action="staff.cut_off",
+        target=("user", user.id),
+        controller_id=controller.id,
+    )

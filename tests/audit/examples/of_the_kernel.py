@@ -41,6 +41,7 @@ from tests.factories import SERVICE
 from tests.staff import hire
 
 STRANGER = Actor.stranger()
+SINGLE_SIGN_ON = Actor.service("single_sign_on")
 LOG = ("log", "identity-privacy.example/log")
 
 
@@ -259,7 +260,7 @@ def enter_staff_sign_in(cast: Cast) -> Act:
     dana = hire("Dana", cast.lindwerk)
     return Act(
         run=lambda: access.enter_staff_sign_in(
-            user=dana, controller=cast.lindwerk, method="password", has_app_code=True
+            user=dana, controller=cast.lindwerk, method="password", has_second_factor=True
         ),
         enters=lambda _: [Entered("staff.signed_in", Actor.user(dana.id), ("user", dana.id), None, cast.lindwerk.id)],
     )
@@ -292,6 +293,41 @@ def reset_second_factor(cast: Cast) -> Act:
     return Act(
         run=lambda: access.reset_second_factor(actor=SERVICE, user=dana),
         enters=lambda _: [Entered("staff.second_factor_reset", SERVICE, ("user", dana.id))],
+    )
+
+
+@shows(access.admit_staff)
+def admit_staff(cast: Cast) -> Act:
+    def run() -> object:
+        account = SocialAccount(provider="company", uid="0" * 64)
+        return access.admit_staff(controller=cast.lindwerk, account=account, name="dana", roles=[Role.DPO]).id
+
+    return Act(
+        run=run,
+        enters=lambda made: [Entered("role.given", SINGLE_SIGN_ON, ("user", made), None, cast.lindwerk.id)],
+    )
+
+
+@shows(access.cut_off_staff)
+def cut_off_staff(cast: Cast) -> Act:
+    dana = hire("Dana", cast.lindwerk)
+    return Act(
+        run=lambda: access.cut_off_staff(user=dana, controller=cast.lindwerk),
+        enters=lambda _: [
+            Entered(action, SINGLE_SIGN_ON, ("user", dana.id), None, cast.lindwerk.id)
+            for action in ("role.taken", "staff.cut_off")
+        ],
+    )
+
+
+@shows(access.end_sessions_of_account)
+def end_sessions_of_account(cast: Cast) -> Act:
+    user = User.objects.for_subject(cast.lindwerk, cast.alice)
+    SocialAccount.objects.create(user=user, provider="shop", uid="0" * 64)
+    target = ("user", user.id)
+    return Act(
+        run=lambda: access.end_sessions_of_account(controller=cast.lindwerk, provider="shop", uid="0" * 64),
+        enters=lambda _: [Entered("session.ended_by_provider", SINGLE_SIGN_ON, target, cast.alice, cast.lindwerk.id)],
     )
 
 
