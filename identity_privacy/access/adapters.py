@@ -210,7 +210,10 @@ def _key_of(user: User) -> UUID:
     """Under which key somebody's secrets are sealed. Raises: NotFound, for a person who was erased meanwhile."""
     if user.subject_id is None:
         held = ControllerGroupPermission.objects.filter(group__user=user).order_by("id")
-        return staff_key(held.values_list("content_object_id", flat=True)[0], user.id)
+        controller_id = held.values_list("content_object_id", flat=True).first() or user.broke_glass_at_id
+        if controller_id is None:
+            raise NotFound
+        return staff_key(controller_id, user.id)
     entry = directory().entry(user.subject_id)
     if entry is None:
         raise NotFound

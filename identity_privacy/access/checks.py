@@ -1,11 +1,13 @@
 """Start-up checks of signing in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
+from django.db import DEFAULT_DB_ALIAS, DatabaseError
 
+from identity_privacy.access.models import User
 from identity_privacy.access.providers import configured
 from identity_privacy.errors import Invalid
 
@@ -19,6 +21,18 @@ def check_providers(app_configs: Sequence[AppConfig] | None, **kwargs: object) -
         message = f"the file of SIGN_IN_PROVIDERS {error}"
         return [Error(message, hint="docs/howto/other-accounts.md says how it is written.", id="access.E001")]
     return []
+
+
+def check_superusers(*, databases: Iterable[str] | None = None, **_: object) -> list[CheckMessage]:
+    """Refuse a superuser in production: the flag opens nothing here, and something else some day perhaps."""
+    if not settings.PRODUCTION or DEFAULT_DB_ALIAS not in (databases or ()):
+        return []
+    try:
+        is_there = User.objects.filter(is_superuser=True).exists()
+    except DatabaseError:  # not migrated yet
+        return []
+    hint = "Take the flag away; in an emergency there is `manage.py staff break-glass`."
+    return [Error("there is a superuser in production", hint=hint, id="access.E003")] if is_there else []
 
 
 def check_second_factor(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:

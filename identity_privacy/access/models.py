@@ -84,6 +84,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     signed_out_at = models.DateTimeField(null=True, help_text="Sign-ins that were begun before it end nowhere")
 
+    broke_glass_at = models.ForeignKey(
+        Controller, on_delete=models.SET_NULL, null=True, related_name="+", help_text="Where they act in an emergency"
+    )
+    broke_glass_until = models.DateTimeField(null=True, help_text="By the machine's own clock")
+
     objects = UserManager()
 
     USERNAME_FIELD = "username"
@@ -93,6 +98,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(is_staff=False) | models.Q(subject_id=None), name="nobody_is_staff_and_subject"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(broke_glass_until=None) | models.Q(broke_glass_at__isnull=False, is_staff=True),
+                name="only_staff_break_glass_and_somewhere",
             ),
         )
 

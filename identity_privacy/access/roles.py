@@ -11,7 +11,8 @@ from guardian.shortcuts import assign_perm
 
 from identity_privacy.access.models import Controller, ControllerGroupPermission, User
 from identity_privacy.access.sessions import SECOND_FACTOR
-from identity_privacy.access.terms import PERMISSIONS, Permission, Role
+from identity_privacy.access.terms import IN_AN_EMERGENCY, PERMISSIONS, Permission, Role
+from identity_privacy.clock import machine_now
 
 
 def controllers_for(request: HttpRequest, permission: Permission) -> Set[UUID]:
@@ -78,7 +79,15 @@ def _look_up(request: HttpRequest) -> Mapping[Permission, Set[UUID]]:
     found: dict[Permission, set[UUID]] = {}
     for codename, controller_id in by_role.values_list("permission__codename", "content_object_id"):
         found.setdefault(Permission(codename), set()).add(controller_id)
+    if scopes is None and (controller_id := _broke_glass_at(user)) and (at is None or at.id == controller_id):
+        for permission in IN_AN_EMERGENCY:
+            found.setdefault(permission, set()).add(controller_id)
     return found
+
+
+def _broke_glass_at(user: User) -> UUID | None:
+    until = user.broke_glass_until
+    return user.broke_glass_at_id if until is not None and machine_now() < until else None
 
 
 def lacks_second_factor(request: HttpRequest) -> bool:

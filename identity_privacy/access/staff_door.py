@@ -44,7 +44,9 @@ class Door(LoginView):
 def needs_second_factor(request: HttpRequest) -> bool:
     """Whether a member of staff has come half way in, and sets up an authenticator app now."""
     user = request.user
-    return isinstance(user, User) and user.is_staff and user.is_active and lacks_second_factor(request)
+    is_half_in = isinstance(user, User) and user.is_staff and user.is_active and lacks_second_factor(request)
+    # Without a role there is nothing to open.
+    return is_half_in and isinstance(user, User) and (user.groups.exists() or user.broke_glass_at_id is not None)
 
 
 class _SetUp(ActivateTOTPView):  # type: ignore[misc]  # the package has no types

@@ -13,6 +13,7 @@ def forget() -> None:
     """Delete what was kept of sign-ins that are long over."""
     services.forget_codes()
     services.forget_sign_ins()
+    services.mend_old_glass()
     forget_tallies()
     SessionStore.clear_expired()
     Token.objects.expired().delete()

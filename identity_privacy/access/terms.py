@@ -51,6 +51,9 @@ PERMISSIONS: Final[Mapping[Role, Set[Permission]]] = {
     Role.AUDITOR: _LOOKS | {Permission.CHECK_LOG, Permission.EXPORT_LOG},
     Role.API_READER: frozenset({Permission.SEE_REQUESTS, Permission.SEE_LOG}),
 }
+# Whoever breaks the glass may do all of this for a while; there is no superuser.
+IN_AN_EMERGENCY: Final = PERMISSIONS[Role.DPO]
+LONGEST_EMERGENCY: Final = timedelta(hours=4)
 # Programs have these, people the others. The scopes of a token are permissions (RFC 6749, 3.3).
 OF_PROGRAMS: Final[Set[Role]] = frozenset({Role.API_READER})
 

@@ -1,5 +1,6 @@
 """What access does: controllers, their staff and programs, and the sign-in of people."""
 
+from identity_privacy.access.services.breaking_glass import break_glass, mend_glass, mend_old_glass
 from identity_privacy.access.services.codes import accept_code, forget_codes, request_sign_in_code
 from identity_privacy.access.services.controllers import open_controller
 from identity_privacy.access.services.programs import (
@@ -37,6 +38,7 @@ __all__ = [
     "accept_code",
     "add_staff",
     "admit_staff",
+    "break_glass",
     "create_api_client",
     "cut_off_staff",
     "end_other_sessions",
@@ -54,6 +56,8 @@ __all__ = [
     "forget_sign_ins",
     "give_role",
     "link_account",
+    "mend_glass",
+    "mend_old_glass",
     "open_controller",
     "request_sign_in_code",
     "reset_second_factor",

@@ -331,6 +331,40 @@ def end_sessions_of_account(cast: Cast) -> Act:
     )
 
 
+@shows(access.break_glass)
+def break_glass(cast: Cast) -> Act:
+    dana = hire("Dana", cast.lindwerk)
+    return Act(
+        run=lambda: access.break_glass(
+            actor=SERVICE, user=dana, controller=cast.lindwerk, reason="the log is full", lasting=timedelta(hours=1)
+        ),
+        enters=lambda _: [Entered("staff.broke_glass", SERVICE, ("user", dana.id), None, cast.lindwerk.id)],
+    )
+
+
+@shows(access.mend_glass)
+def mend_glass(cast: Cast) -> Act:
+    dana = hire("Dana", cast.lindwerk)
+    User.objects.filter(pk=dana.pk).update(broke_glass_at=cast.lindwerk, broke_glass_until=clock.machine_now())
+    return Act(
+        run=lambda: access.mend_glass(actor=SERVICE, user=dana),
+        enters=lambda _: [Entered("staff.mended_glass", SERVICE, ("user", dana.id), None, cast.lindwerk.id)],
+    )
+
+
+@shows(access.mend_old_glass)
+def mend_old_glass(cast: Cast) -> Act:
+    dana = hire("Dana", cast.lindwerk)
+    over = clock.machine_now() - timedelta(minutes=1)
+    User.objects.filter(pk=dana.pk).update(broke_glass_at=cast.lindwerk, broke_glass_until=over)
+    return Act(
+        run=access.mend_old_glass,
+        enters=lambda _: [
+            Entered("staff.mended_glass", Actor.service("access"), ("user", dana.id), None, cast.lindwerk.id)
+        ],
+    )
+
+
 @shows(access.end_session)
 def end_session(cast: Cast) -> Act:
     user = User.objects.for_subject(cast.lindwerk, cast.alice)

@@ -1,8 +1,10 @@
-"""`manage.py staff add|give|take|list|reset`."""
+"""`manage.py staff add|give|take|list|reset|break-glass|mend-glass`."""
 
 import argparse
 import getpass
 import os
+from datetime import timedelta
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -10,7 +12,14 @@ from identity_privacy.access.finding import controller_named, staff_named
 from identity_privacy.access.management.refusing import refusals_in_one_line
 from identity_privacy.access.models import Controller, User
 from identity_privacy.access.roles import roles_of
-from identity_privacy.access.services import add_staff, give_role, reset_second_factor, take_role
+from identity_privacy.access.services import (
+    add_staff,
+    break_glass,
+    give_role,
+    mend_glass,
+    reset_second_factor,
+    take_role,
+)
 from identity_privacy.access.terms import OF_PROGRAMS, Role
 from identity_privacy.actors import Actor
 
@@ -20,7 +29,7 @@ OPERATOR = Actor.service("operator")
 class Command(BaseCommand):
     """Who works for which controller, in which role."""
 
-    help = "Add a member of staff, give or take a role, list who has which, or reset a second factor."
+    help = "Add a member of staff, give or take a role, list who has which, reset a second factor, or break the glass."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """One subcommand each."""
@@ -35,23 +44,42 @@ class Command(BaseCommand):
             one.add_argument("--controller", required=True, help="code of the controller")
             one.add_argument("--role", required=True, choices=sorted(set(Role) - OF_PROGRAMS))
         commands.add_parser("list", help="Show everybody and their roles")
+        glass = commands.add_parser(
+            "break-glass", help="Let somebody do everything for a while; the privacy team is told"
+        )
+        glass.add_argument("username", help="the name that they sign in with")
+        glass.add_argument("--controller", required=True, help="code of the controller")
+        glass.add_argument("--reason", required=True, help="why, for the audit log; name no person")
+        glass.add_argument("--minutes", type=int, default=60, help="for how long, at most 240 (default: 60)")
+        mend = commands.add_parser("mend-glass", help="End that before its time")
+        mend.add_argument("username", help="the name that they sign in with")
         reset = commands.add_parser("reset", help="Let somebody set up another second factor, who has lost theirs")
         reset.add_argument("username", help="the name that they sign in with")
 
-    def handle(self, *, act: str, **options: str) -> None:
+    def handle(self, *, act: str, **options: Any) -> None:  # noqa: ANN401  # as the framework passes them
         """Do it, or say what is wrong. Raises: CommandError."""
         if act == "list":
             self._list()
             return
+        name = options.get("username", "")
         with refusals_in_one_line():
             if act == "reset":
-                reset_second_factor(actor=OPERATOR, user=staff_named(options["username"]))
-                self.stdout.write(
-                    f"{options['username']} is signed out, and sets up a second factor at the next sign-in"
+                reset_second_factor(actor=OPERATOR, user=staff_named(name))
+                self.stdout.write(f"{name} is signed out, and sets up a second factor at the next sign-in")
+            elif act == "break-glass":
+                until = break_glass(
+                    actor=OPERATOR,
+                    user=staff_named(name),
+                    controller=controller_named(options["controller"]),
+                    reason=options["reason"],
+                    lasting=timedelta(minutes=options["minutes"]),
                 )
-                return
-            controller = controller_named(options["controller"])
-            self._change(act, options["username"], controller, Role(options["role"]))
+                self.stdout.write(f"{name} may do everything until {until:%H:%M} UTC; the privacy team is told")
+            elif act == "mend-glass":
+                mend_glass(actor=OPERATOR, user=staff_named(name))
+                self.stdout.write(f"{name} may do what the roles say, and no more")
+            else:
+                self._change(act, name, controller_named(options["controller"]), Role(options["role"]))
 
     def _change(self, act: str, username: str, controller: Controller, role: Role) -> None:
         if act == "add":
