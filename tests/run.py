@@ -53,6 +53,8 @@ UNIT = ("tests", "--ignore=tests/e2e", "--ignore=tests/faults", "--numprocesses=
 # More processes would need more servers than they gain.
 SERVERS = min(os.cpu_count() or 1, 4)
 UNIT_POSTGRES = (*UNIT, f"--maxprocesses={SERVERS}")
+# Each process has a browser of its own.
+JOURNEYS = ("tests/e2e", "--numprocesses=auto", f"--maxprocesses={SERVERS}")
 FAST = Suite(
     name="unit, SQLite",
     arguments=(*UNIT, "--ignore=tests/migrations"),
@@ -61,7 +63,7 @@ FAST = Suite(
 SUITES = (
     Suite(name="unit, SQLite", arguments=UNIT),
     Suite(name="unit, PostgreSQL", arguments=UNIT_POSTGRES, needs=("postgres",), on_postgres=True),
-    Suite(name="journeys, Chromium", arguments=("tests/e2e",), needs=("chromium",)),
+    Suite(name="journeys, Chromium", arguments=JOURNEYS, needs=("chromium",)),
     Suite(name="faults, real workers", arguments=("tests/faults",), needs=("postgres", "rabbitmq", "redis")),
 )
 THOROUGH = {"HYPOTHESIS_PROFILE": "thorough"}
@@ -76,7 +78,7 @@ FULL_SIZE = (
     ),
     SUITES[2],
     replace(SUITES[3], environment=THOROUGH),
-    Suite(name="journeys, PostgreSQL", arguments=("tests/e2e",), needs=("chromium", "postgres"), on_postgres=True),
+    Suite(name="journeys, PostgreSQL", arguments=JOURNEYS, needs=("chromium", "postgres"), on_postgres=True),
 )
 SIZES = {"fast": (FAST,), "test": SUITES, "all": FULL_SIZE}
 
