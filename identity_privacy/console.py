@@ -15,7 +15,7 @@ from uuid import UUID
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth import REDIRECT_FIELD_NAME, logout
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -161,6 +161,12 @@ class ConsoleAdmin(ModelAdmin[Row]):
         if not self.rows_for(request, permission).filter(pk=row_id).exists():
             raise NotPermitted
         return row
+
+    @method_decorator(require_POST)
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Out, to the door."""
+        logout(request)
+        return redirect("admin:login")
 
     def get_urls(self) -> list[URLPattern]:
         """The list, the page and the acts, and none of the admin's forms."""

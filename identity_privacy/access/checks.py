@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 
-from identity_privacy.access.models import User
+from identity_privacy.access.models import Controller, User
 from identity_privacy.access.providers import configured
 from identity_privacy.errors import Invalid
 
@@ -33,6 +33,20 @@ def check_superusers(*, databases: Iterable[str] | None = None, **_: object) -> 
         return []
     hint = "Take the flag away; in an emergency there is `manage.py staff break-glass`."
     return [Error("there is a superuser in production", hint=hint, id="access.E003")] if is_there else []
+
+
+def check_provider_controllers(*, databases: Iterable[str] | None = None, **_: object) -> list[CheckMessage]:
+    """Refuse a provider of a controller that there is not: its button would stand nowhere."""
+    if not settings.SIGN_IN_PROVIDERS or DEFAULT_DB_ALIAS not in (databases or ()):
+        return []
+    try:
+        wanted = {one.controller for one in configured(settings.SIGN_IN_PROVIDERS)}
+        unknown = sorted(wanted - set(Controller.objects.values_list("code", flat=True)))
+    except (Invalid, DatabaseError):  # said by another check, or not migrated yet
+        return []
+    hint = "Write the controller's code: `manage.py controller list` shows all."
+    message = f"SIGN_IN_PROVIDERS names controllers that there are not: {', '.join(unknown)}"
+    return [Error(message, hint=hint, id="access.E004")] if unknown else []
 
 
 def check_second_factor(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:

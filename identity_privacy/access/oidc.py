@@ -27,6 +27,7 @@ from identity_privacy.access.single_sign_on import admit
 from identity_privacy.errors import NotFound
 
 FAILED: Final = _("The other service did not tell us who you are. Try again, or let us send you a code.")
+STAFF_FAILED: Final = _("The service that knows you does not answer as it should. Try again in a moment.")
 _UNVERIFIED: Final = _("The other service has not checked the address of your account. Let us send you a code.")
 _BARRED: Final = _("You have removed that account. Sign in by a code, and let it in again under Security if you like.")
 _UNKNOWN: Final = _("We do not know the address of that account. Use the address that you gave us.")
@@ -112,8 +113,15 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  
             _back_to_the_door(request, _UNKNOWN)
         sociallogin.user = sociallogin.account.user
 
-    def on_authentication_error(self, request: HttpRequest, *args: object, **kwargs: object) -> NoReturn:
+    def on_authentication_error(
+        self, request: HttpRequest, provider: Provider, *args: object, **kwargs: object
+    ) -> NoReturn:
         """Say so where they came from; the provider's own words may hold anything."""
+        controller = request.controller  # type: ignore[attr-defined]  # set by our middleware
+        found = provider_of(controller.code, provider.app.provider_id)
+        if found is not None and found.staff is not None:
+            messages.error(request, str(STAFF_FAILED))
+            raise ImmediateHttpResponse(redirect("admin:login"))
         _back_to_the_door(request, FAILED)
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:

@@ -12,7 +12,12 @@ from django.core.checks import register as check
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models.signals import post_migrate
 
-from identity_privacy.access.checks import check_providers, check_second_factor, check_superusers
+from identity_privacy.access.checks import (
+    check_provider_controllers,
+    check_providers,
+    check_second_factor,
+    check_superusers,
+)
 from identity_privacy.access.entries import entries_of_own_controllers
 from identity_privacy.access.middleware import remember_controller
 from identity_privacy.access.models import Controller
@@ -35,6 +40,7 @@ user_logged_in.connect(remember_controller)
 check(check_providers)
 check(check_second_factor)
 check(check_superusers, Tags.database)
+check(check_provider_controllers, Tags.database)
 
 
 def renew_roles_after(*, using: str, **_: object) -> None:

@@ -76,10 +76,10 @@ def test_an_app_is_set_up_without_javascript_and_asked_for_at_the_next_sign_in(c
 
     sign_in_alice(page)
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("Your authenticator.app"))
-    page.get_by_label("The six digits").fill("000000")
+    page.get_by_label("Code from the app, or a recovery code").fill("000000")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("This code does not work")
-    page.get_by_label("The six digits").fill(codes[0])
+    page.get_by_label("Code from the app, or a recovery code").fill(codes[0])
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Hello Alice")
 

@@ -18,7 +18,7 @@ from requests import RequestException
 from identity_privacy.access import services
 from identity_privacy.access.limits import SIGN_INS, network_of, refuse_beyond
 from identity_privacy.access.middleware import PortalRequest
-from identity_privacy.access.oidc import FAILED
+from identity_privacy.access.oidc import FAILED, STAFF_FAILED
 from identity_privacy.access.presence import at_controller, for_subject, is_fresh, step_up, user_of
 from identity_privacy.access.providers import provider_of
 from identity_privacy.access.single_sign_on import ProviderSilent, end_sessions_of
@@ -44,7 +44,7 @@ def _with_provider(view: Callable[[HttpRequest, str], HttpResponse]) -> Callable
         try:
             return view(request, provider_id)
         except _NO_ANSWER:
-            messages.error(request, str(FAILED))
+            messages.error(request, str(STAFF_FAILED if provider.staff else FAILED))
             return redirect(door)
 
     return inner

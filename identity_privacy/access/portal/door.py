@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from allauth.mfa.base.views import authenticate, reauthenticate
+from allauth.mfa.base.views import AuthenticateView, reauthenticate
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.views import ReauthenticateWebAuthnView, login_webauthn
 from django.conf import settings
@@ -11,7 +11,7 @@ from django.contrib.auth import logout
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
@@ -65,7 +65,11 @@ def confirm(request: PortalRequest, subject_id: UUID) -> HttpResponse:
     if presence.confirm_by_code(request, subject_id, form):
         return redirect(back_to)
     has_passkey = Authenticator.objects.filter(user_id=request.user.pk, type=Authenticator.Type.WEBAUTHN).exists()
-    return render(request, "access/confirm.html", {"form": form, "back_to": back_to, "has_passkey": has_passkey})
+    # What comes next may lead here again: back is where it was chosen.
+    security = reverse("access:security")
+    came_from = security if back_to.startswith(security) else back_to
+    context = {"form": form, "back_to": back_to, "came_from": came_from, "has_passkey": has_passkey}
+    return render(request, "access/confirm.html", context)
 
 
 @require_POST
@@ -93,6 +97,14 @@ def _limited(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpReque
         return view(request)
 
     return inner
+
+
+class _SecondStep(AuthenticateView):  # type: ignore[misc]  # the package has no types
+    """The page is the portal's for people, the console's for staff."""
+
+    def get_template_names(self) -> list[str]:
+        """Whose it is, by whom it is about."""
+        return ["admin/second_step.html" if self.stage.login.user.is_staff else "mfa/authenticate.html"]
 
 
 class _ConfirmByPasskey(ReauthenticateWebAuthnView):  # type: ignore[misc]  # the package has no types
@@ -129,7 +141,7 @@ urlpatterns = [
 # Under the names by which the package looks for them.
 packaged: list[URLPattern] = [
     path("sign-in/", sign_in, name="account_login"),
-    path("sign-in/app/", _limited(authenticate), name="mfa_authenticate"),
+    path("sign-in/app/", _limited(_SecondStep.as_view()), name="mfa_authenticate"),
     path("sign-in/passkey/", at_controller(_limited(login_webauthn)), name="mfa_login_webauthn"),
     path("confirm/app/", _confirming(reauthenticate, Authenticator.Type.TOTP), name="mfa_reauthenticate"),
     path(

@@ -133,7 +133,7 @@ def enter_authenticators(
         subject_id=subject_id,
         details={"added": sorted(added), "removed": sorted(removed)},
     )
-    _mail(controller, subject_id, "authenticators_changed")
+    _mail(controller, subject_id, "authenticators_changed", added=_in_words(added), removed=_in_words(removed))
 
 
 @transaction.atomic
@@ -227,6 +227,17 @@ def device_in_words(browser: str, platform: str) -> str:
     if browser and platform:
         return gettext("%(browser)s on %(platform)s") % {"browser": browser, "platform": platform}
     return browser or platform or gettext("An unknown browser")
+
+
+def _in_words(kinds: Collection[str]) -> str:
+    names = {
+        "totp": gettext("authenticator app"),
+        "recovery_codes": gettext("recovery codes"),
+        "webauthn": gettext("passkey"),
+        "account": gettext("another account"),
+        "account_let_in": gettext("another account, let in again"),
+    }
+    return ", ".join(names[kind] for kind in sorted(kinds))
 
 
 def _subject_of(user: User) -> UUID:

@@ -3,6 +3,7 @@
 import argparse
 import json
 from datetime import timedelta
+from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
@@ -89,8 +90,15 @@ def _with_secret(made: NewSecret) -> dict[str, object]:
         "client_id": made.client_id,
         "client_secret": made.secret,
         "scope": " ".join(made.scopes),
-        "token_url": f"{settings.PUBLIC_URL}{reverse('api:token')}",
+        "token_url": _at_its_host(made.client.controller),
     }
+
+
+def _at_its_host(controller: Controller) -> str:
+    """Where the token is had: a token is good under its controller's own host name alone."""
+    here = urlsplit(settings.PUBLIC_URL)
+    port = f":{here.port}" if here.port else ""
+    return urlunsplit((here.scheme, f"{controller.host}{port}", reverse("api:token"), "", ""))
 
 
 def _shown(client: ApiClient) -> dict[str, object]:

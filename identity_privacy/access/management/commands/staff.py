@@ -94,9 +94,11 @@ class Command(BaseCommand):
     def _list(self) -> None:
         controllers = list(Controller.objects.order_by("code"))
         for user in User.objects.filter(is_staff=True).order_by("username"):
+            state = "" if user.is_active else "\tswitched off"
+            if not user.groups.exists():
+                self.stdout.write(f"{user.username}\t\tno role{state}")
             for controller in controllers:
                 if roles := roles_of(user, controller):
-                    state = "" if user.is_active else "\tswitched off"
                     self.stdout.write(f"{user.username}\t{controller.code}\t{', '.join(roles)}{state}")
 
 
