@@ -18,6 +18,7 @@ from allauth.socialaccount.models import SocialAccount, SocialLogin
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.models import AnonymousUser
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from requests import RequestException, Response
@@ -28,8 +29,11 @@ from identity_privacy.access.providers import Provider, provider_of, uid_of
 from identity_privacy.clock import machine_now
 from identity_privacy.errors import PartnerFailure
 
-# For how long what the provider said holds.
-HOLDS: Final = timedelta(minutes=5)
+# For how long what the provider said holds, and how long one request may ask while others go on: five minutes in all.
+HOLDS: Final = timedelta(minutes=4, seconds=30)
+_ASKING: Final = timedelta(seconds=30)
+# A logout token is sent at once.
+_NEW: Final = timedelta(minutes=5)
 _SIGN_ON: Final = "single_sign_on"
 _VOUCHED: Final = "provider_vouches"
 _LOGOUT: Final = "http://schemas.openid.net/event/backchannel-logout"
@@ -84,7 +88,7 @@ def ask_again(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callab
         user = request.user
         known = request.session.get(_SIGN_ON) if isinstance(user, User) else None
         if isinstance(user, User) and known and machine_now().timestamp() - known["at"] >= HOLDS.total_seconds():
-            _ask(request, user, known)
+            _ask_once(request, user, known)
         return get_response(request)
 
     return middleware
@@ -102,11 +106,24 @@ def end_sessions_of(controller: Controller, provider: Provider, token: str) -> N
     events, sub = claims.get("events"), claims.get("sub")
     if not isinstance(events, dict) or _LOGOUT not in events or "nonce" in claims or not isinstance(sub, str):
         raise ValueError("no logout token")
-    if not claims.get("jti") or abs(machine_now().timestamp() - int(claims["iat"])) > HOLDS.total_seconds():
+    if not claims.get("jti") or abs(machine_now().timestamp() - int(claims["iat"])) > _NEW.total_seconds():
         raise ValueError("an old logout token")
     services.end_sessions_of_account(
         controller=controller, provider=provider.id, uid=uid_of(controller.id, provider.issuer, sub)
     )
+
+
+def _ask_once(request: HttpRequest, user: User, known: dict[str, Any]) -> None:
+    # Of several requests at once one asks: a refresh token that is shown twice counts as stolen (RFC 9700, 4.14.2).
+    asking = f"asking the provider: {known['account']} {known['at']}"
+    if not cache.add(asking, "y", _ASKING.total_seconds()):
+        return
+    try:
+        _ask(request, user, known)
+    except ProviderSilent:
+        # Nobody for this answer; the session stays, and the next page asks again.
+        cache.delete(asking)
+        request.user = AnonymousUser()
 
 
 def _ask(request: HttpRequest, user: User, known: dict[str, Any]) -> None:
@@ -116,12 +133,7 @@ def _ask(request: HttpRequest, user: User, known: dict[str, Any]) -> None:
     if controller is None or provider is None or provider.staff is None or account is None:
         logout(request)  # it is not configured any more
         return
-    try:
-        claims = _claims_now(provider, known)
-    except ProviderSilent:
-        # Nobody for this answer; the session stays, and the next page asks again.
-        request.user = AnonymousUser()
-        return
+    claims = _claims_now(provider, known)
     roles = provider.staff.roles_in(claims) if claims is not None else set()
     if claims is None or uid_of(controller.id, provider.issuer, str(claims.get("sub"))) != account.uid:
         services.cut_off_staff(user=user, controller=controller)

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from django.test import Client
 from pytest_django import Settings
 
+from identity_privacy.access import single_sign_on
 from identity_privacy.access.models import Session, User
-from identity_privacy.access.providers import configured, uid_of
+from identity_privacy.access.providers import Provider, configured, uid_of
 from identity_privacy.access.roles import roles_of
 from identity_privacy.access.terms import Role
 from identity_privacy.audit.models import Entry
@@ -117,6 +118,25 @@ def test_who_left_there_is_out_within_five_minutes_and_has_no_role_any_more(stag
     assert Entry.objects.get(action="staff.cut_off").target_id == str(erin().id)
 
 
+def test_of_several_pages_at_once_one_asks_and_the_others_go_on(
+    stage: Cast, company: OpenId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = signed_in()
+    asked: list[str] = []
+    answers: list[int] = []
+    ask = single_sign_on._claims_now
+
+    def slowly(provider: Provider, known: dict[str, Any]) -> Mapping[str, Any] | None:
+        asked.append(provider.id)
+        answers.append(browser.get("/console/").status_code)  # another page of hers meanwhile
+        return ask(provider, known)
+
+    monkeypatch.setattr(single_sign_on, "_claims_now", slowly)
+    with later(5.1):
+        assert browser.get("/console/").status_code == 200
+    assert (asked, answers) == ([PROVIDER_ID], [200])
+
+
 def test_while_the_provider_is_silent_nobody_comes_in_by_it_and_afterwards_they_do(
     stage: Cast, company: OpenId, settings: Settings, tmp_path: Path
 ) -> None:
@@ -126,7 +146,7 @@ def test_while_the_provider_is_silent_nobody_comes_in_by_it_and_afterwards_they_
     silent.write_text(path.read_text().replace(company.issuer, "http://localhost:9"))
     settings.SIGN_IN_PROVIDERS = str(silent)
     with later(5.1):
-        assert browser.get("/console/").status_code == 302
+        assert [browser.get("/console/").status_code for _ in range(2)] == [302, 302]
         settings.SIGN_IN_PROVIDERS = str(path)
         assert browser.get("/console/").status_code == 200
     assert roles_of(erin(), stage.lindwerk) == [Role.DPO]

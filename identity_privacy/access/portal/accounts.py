@@ -16,7 +16,14 @@ from django.views.decorators.http import require_GET, require_POST
 from requests import RequestException
 
 from identity_privacy.access import services
-from identity_privacy.access.limits import SIGN_INS, network_of, refuse_beyond
+from identity_privacy.access.limits import (
+    BAD_SIGNATURES,
+    SIGN_INS,
+    count_one,
+    network_of,
+    refuse_beyond,
+    refuse_if_reached,
+)
 from identity_privacy.access.middleware import PortalRequest
 from identity_privacy.access.oidc import FAILED, STAFF_FAILED
 from identity_privacy.access.presence import at_controller, for_subject, is_fresh, step_up, user_of
@@ -59,10 +66,12 @@ def signed_out(request: PortalRequest, provider_id: str) -> HttpResponse:
     provider = provider_of(request.controller.code, provider_id)
     if provider is None:
         raise Http404
-    refuse_beyond(SIGN_INS, network_of(request))
+    # Counted only where it is none: a provider may have many people sign out.
+    refuse_if_reached(BAD_SIGNATURES, network_of(request))
     try:
         end_sessions_of(request.controller, provider, request.POST.get("logout_token", ""))
     except (*_NO_ANSWER, ProviderSilent):
+        count_one(BAD_SIGNATURES, network_of(request))
         return JsonResponse({"error": "invalid_request"}, status=HTTPStatus.BAD_REQUEST)
     except NotFound:
         pass  # nobody to sign out: as it should be, and nobody's business whether they were here
