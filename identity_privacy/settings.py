@@ -45,7 +45,6 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.socialaccount",
-    "allauth.socialaccount.providers.openid_connect",
     "allauth.idp.oidc",
     "rest_framework",
     "drf_spectacular",
@@ -169,7 +168,6 @@ ACCOUNT_ADAPTER = "identity_privacy.access.adapters.AccountAdapter"
 # Whose accounts people may sign in with besides: a file of OpenID Connect providers (access/providers.py).
 SIGN_IN_PROVIDERS = env.str("SIGN_IN_PROVIDERS", default="")
 SOCIALACCOUNT_ADAPTER = "identity_privacy.access.oidc.SocialAccountAdapter"
-SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"provider_class": "identity_privacy.access.oidc.Provider"}}
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 10  # seconds
 MFA_ADAPTER = "identity_privacy.access.adapters.MfaAdapter"
