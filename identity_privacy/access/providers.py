@@ -65,7 +65,8 @@ class ForStaff:
     def roles_in(self, claims: Mapping[str, object]) -> set[Role]:
         """What somebody with these claims may do; nothing where the groups are no list of texts."""
         groups = claims.get(self.groups_claim)
-        return {self.roles[one] for one in groups if one in self.roles} if isinstance(groups, list) else set()
+        texts = {one for one in groups if isinstance(one, str)} if isinstance(groups, list) else set()
+        return {self.roles[one] for one in texts & self.roles.keys()}
 
     def vouches_for(self, claims: Mapping[str, object]) -> bool:
         """Whether a second factor was shown there."""

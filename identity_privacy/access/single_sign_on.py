@@ -149,14 +149,18 @@ def _claims_now(provider: Provider, known: dict[str, Any]) -> Mapping[str, Any] 
     if known["refresh"]:
         answer = _called(
             "POST",
-            configuration["token_endpoint"],
+            _text(configuration, "token_endpoint"),
             data={"grant_type": "refresh_token", "refresh_token": known["refresh"]},
             auth=(provider.client_id, provider.client_secret),
         )
         if answer is None:
             return None
-        known["token"], known["refresh"] = answer["access_token"], answer.get("refresh_token") or known["refresh"]
-    return _called("GET", configuration["userinfo_endpoint"], headers={"Authorization": f"Bearer {known['token']}"})
+        known["token"], known["refresh"] = (
+            _text(answer, "access_token"),
+            answer.get("refresh_token") or known["refresh"],
+        )
+    headers = {"Authorization": f"Bearer {known['token']}"}
+    return _called("GET", _text(configuration, "userinfo_endpoint"), headers=headers)
 
 
 def _configuration(provider: Provider) -> Mapping[str, Any]:
@@ -180,6 +184,14 @@ def _called(method: str, url: str, **options: Any) -> Mapping[str, Any] | None: 
     if not isinstance(found, dict):
         raise ProviderSilent
     return found
+
+
+def _text(answer: Mapping[str, Any], name: str) -> str:
+    """A member that the protocol demands. Raises: ProviderSilent, where it is not there."""
+    value = answer.get(name)
+    if not isinstance(value, str):
+        raise ProviderSilent
+    return value
 
 
 def _name_in(claims: Mapping[str, object]) -> str:

@@ -19,8 +19,9 @@ from pytest_django import Settings
 
 from identity_privacy.access import single_sign_on
 from identity_privacy.access.models import Session, User
-from identity_privacy.access.providers import Provider, configured, uid_of
+from identity_privacy.access.providers import Provider, configured, provider_of, uid_of
 from identity_privacy.access.roles import roles_of
+from identity_privacy.access.single_sign_on import ProviderSilent
 from identity_privacy.access.terms import Role
 from identity_privacy.audit.models import Entry
 from identity_privacy.clock import machine_now
@@ -116,6 +117,23 @@ def test_who_left_there_is_out_within_five_minutes_and_has_no_role_any_more(stag
     assert roles_of(erin(), stage.lindwerk) == []
     assert not Session.objects.filter(user=erin()).exists()
     assert Entry.objects.get(action="staff.cut_off").target_id == str(erin().id)
+
+
+def test_groups_that_are_no_texts_any_more_are_none(stage: Cast, company: OpenId) -> None:
+    browser = signed_in()
+    company.knows(ERIN, {"preferred_username": "erin", "groups": [["officers"], 3]})
+
+    with later(5.1):
+        assert browser.get("/console/").status_code == 302
+    assert roles_of(erin(), stage.lindwerk) == []
+
+
+def test_a_provider_that_answers_something_else_is_as_silent_as_one_that_does_not(stage: Cast, issuer: str) -> None:
+    provider = provider_of("lindwerk", PROVIDER_ID)
+    assert provider
+    for refresh in ("a token", ""):  # it names neither of the two addresses
+        with pytest.raises(ProviderSilent):
+            single_sign_on._claims_now(provider, {"token": "t", "refresh": refresh})
 
 
 def test_of_several_pages_at_once_one_asks_and_the_others_go_on(
