@@ -52,7 +52,7 @@ class Device:
     def marks_of(self, user_id: UUID) -> Marks:
         """As it is stored of one person: of two people on one device nobody can tell that it is one."""
         return Marks(
-            device=_keyed("access.device", user_id, self.token),
+            device=_keyed(_SALT, user_id, self.token),
             network=_keyed("access.network", user_id, self.network),
             browser=self.browser,
             platform=self.platform,

@@ -29,7 +29,8 @@ def controller_by_host(
     def middleware(request: HttpRequest) -> HttpResponseBase:
         # As a name is compared: whatever its letters' case, and with or without the dot at its end (RFC 4343).
         controller = _controller_of(request.get_host().rsplit(":", 1)[0].lower().rstrip("."))
-        if request.session.get(CONTROLLER, controller_mark(controller)) != controller_mark(controller):
+        mark = controller_mark(controller)
+        if request.session.get(CONTROLLER, mark) != mark:
             request.session, request.user = SessionStore(), AnonymousUser()
         # A page that asks by itself whether there is news does not keep anybody signed in.
         if isinstance(request.session, SessionStore) and not request.headers.get("HX-Request"):

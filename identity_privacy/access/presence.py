@@ -30,6 +30,8 @@ from identity_privacy.clock import now
 P = ParamSpec("P")
 
 FRESH: Final = timedelta(minutes=5)
+APP: Final = Authenticator.Type.TOTP
+PASSKEY: Final = Authenticator.Type.WEBAUTHN
 _SHOWN_AT: Final = "shown_at"
 
 
@@ -79,7 +81,7 @@ def awaited_code(request: HttpRequest) -> UUID | None:
     """The code that this browser waits for."""
     code_id = request.session.get(AWAITED)
     # Whoever has an app confirms by it alone: a mailbox must not stand in for it.
-    return UUID(code_id) if code_id and not (request.user.is_authenticated and has_app(request)) else None
+    return UUID(code_id) if code_id and not (request.user.is_authenticated and has(request, APP)) else None
 
 
 def sign_in_by_code(request: HttpRequest, form: CodeForm) -> HttpResponse | None:
@@ -98,7 +100,7 @@ def step_up(request: PortalRequest, subject_id: UUID, *, back_to: str, code_page
     Whoever has an authenticator app is asked for its code; everybody else for one that is mailed now, on `code_page`.
     """
     after = urlencode({"next": back_to})
-    if has_app(request):
+    if has(request, APP):
         return redirect(f"{reverse('mfa_reauthenticate')}?{after}")
     code = request_sign_in_code(controller=request.controller, email=directory().address_of(subject_id))
     await_code(request, code)
@@ -128,9 +130,9 @@ def is_fresh(request: HttpRequest) -> bool:
     return shown_at is not None and now() - datetime.fromisoformat(shown_at) < FRESH
 
 
-def has_app(request: HttpRequest) -> bool:
-    """Whether the person who is signed in here has an authenticator app."""
-    return bool(Authenticator.objects.filter(user_id=request.user.pk, type=Authenticator.Type.TOTP).exists())
+def has(request: HttpRequest, kind: Authenticator.Type) -> bool:
+    """Whether the person who is signed in here has such an authenticator."""
+    return bool(Authenticator.objects.filter(user_id=request.user.pk, type=kind).exists())
 
 
 def _accepted(request: HttpRequest, form: CodeForm) -> User | None:

@@ -27,8 +27,6 @@ _NEEDED: Final = _("Enter the six digits that your app shows")
 _WRONG: Final = _("This code does not work. Enter the one that your app shows now, or one of your recovery codes")
 _WRONG_AT_FIRST: Final = _("This code does not work. Enter the one that your app shows now")
 _UNKNOWN_PASSKEY: Final = _("This passkey does not work here. Use a code instead")
-
-
 _WAIT: Final = _("That was too often. Wait five minutes and enter the code that your app shows then")
 _TOO_MANY: Final = "too_many_login_attempts"
 # For as long as the app's clock and ours may differ a code is right; it is used once all the same.
@@ -123,41 +121,36 @@ class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # as above
             raise ValidationError(_UNKNOWN_PASSKEY) from None
 
 
-class PasskeyStepForm(AuthenticateWebAuthnForm):  # type: ignore[misc]  # as above
-    """A passkey as the second step of a sign-in, in place of the app."""
+class _ChecksPasskey:
+    """A passkey; one that does not hold is in the log. `user` is None where it says itself whose it is."""
+
+    user: User | None
 
     def clean_credential(self) -> Authenticator:
-        """The passkey, once it is one of this person's."""
+        """The passkey that was shown, once it is right."""
         try:
-            return super().clean_credential()
+            return super().clean_credential()  # type: ignore[misc]  # of the form that it is mixed into
         except _UNREADABLE:
             services.enter_refusal(user=self.user, controller=context.request.controller, method="passkey")
             raise ValidationError(_UNKNOWN_PASSKEY) from None
 
 
-class PasskeyForm(LoginWebAuthnForm):  # type: ignore[misc]  # as above
+class PasskeyStepForm(_ChecksPasskey, AuthenticateWebAuthnForm):  # type: ignore[misc]  # the package has no types
+    """A passkey as the second step of a sign-in, in place of the app."""
+
+
+class PasskeyForm(_ChecksPasskey, LoginWebAuthnForm):  # type: ignore[misc]  # as above
     """Signing in by a passkey."""
 
-    def clean_credential(self) -> Authenticator:
-        """The passkey that was shown, and whose it is."""
-        try:
-            return super().clean_credential()
-        except _UNREADABLE:
-            services.enter_refusal(user=None, controller=context.request.controller, method="passkey")
-            raise ValidationError(_UNKNOWN_PASSKEY) from None
 
-
-class ConfirmByPasskeyForm(ReauthenticateWebAuthnForm):  # type: ignore[misc]  # as above
+class ConfirmByPasskeyForm(_ChecksPasskey, ReauthenticateWebAuthnForm):  # type: ignore[misc]  # as above
     """Showing once more who one is, by a passkey."""
+
+    user: User
 
     def clean_credential(self) -> Authenticator:
         """The passkey, once it is one of this person's."""
-        controller = context.request.controller
-        try:
-            passkey: Authenticator = super().clean_credential()
-        except _UNREADABLE:
-            services.enter_refusal(user=self.user, controller=controller, method="passkey")
-            raise ValidationError(_UNKNOWN_PASSKEY) from None
-        services.enter_confirmation(user=self.user, controller=controller, method="passkey")
+        passkey = super().clean_credential()
+        services.enter_confirmation(user=self.user, controller=context.request.controller, method="passkey")
         presence.confirm(context.request)
         return passkey

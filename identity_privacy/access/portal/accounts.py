@@ -78,31 +78,24 @@ def signed_out(request: PortalRequest, provider_id: str) -> HttpResponse:
     return HttpResponse()
 
 
-@never_cache
-@require_POST
-@for_subject
-def unlink(request: PortalRequest, subject_id: UUID, account_id: int) -> HttpResponse:
-    """Take an account away, once the person has shown who they are."""
-    if not is_fresh(request):
-        return step_up(request, subject_id, back_to=reverse("access:security"))
-    services.unlink_account(user=user_of(request), controller=request.controller, account_id=account_id)
-    return redirect("access:security")
+def _afresh(verb: Callable[..., None]) -> Callable[..., HttpResponse]:
+    """Do this to one of the person's accounts elsewhere, once they have shown who they are."""
 
+    @never_cache
+    @require_POST
+    @for_subject
+    def inner(request: PortalRequest, subject_id: UUID, /, **which: int) -> HttpResponse:
+        if not is_fresh(request):
+            return step_up(request, subject_id, back_to=reverse("access:security"))
+        verb(user=user_of(request), controller=request.controller, **which)
+        return redirect("access:security")
 
-@never_cache
-@require_POST
-@for_subject
-def unbar(request: PortalRequest, subject_id: UUID, barred_id: int) -> HttpResponse:
-    """Let an account in again, once the person has shown who they are."""
-    if not is_fresh(request):
-        return step_up(request, subject_id, back_to=reverse("access:security"))
-    services.unbar_account(user=user_of(request), controller=request.controller, barred_id=barred_id)
-    return redirect("access:security")
+    return inner
 
 
 urlpatterns = [
-    path("security/accounts/<int:account_id>/remove/", unlink, name="unlink"),
-    path("security/accounts/<int:barred_id>/let-in/", unbar, name="unbar"),
+    path("security/accounts/<int:account_id>/remove/", _afresh(services.unlink_account), name="unlink"),
+    path("security/accounts/<int:barred_id>/let-in/", _afresh(services.unbar_account), name="unbar"),
 ]
 # Under the names by which the package looks for them.
 packaged: list[URLPattern] = [

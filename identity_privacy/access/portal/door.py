@@ -64,10 +64,10 @@ def confirm(request: PortalRequest, subject_id: UUID) -> HttpResponse:
     form = CodeForm(request.POST if request.method == "POST" else None)
     if presence.confirm_by_code(request, subject_id, form):
         return redirect(back_to)
-    has_passkey = Authenticator.objects.filter(user_id=request.user.pk, type=Authenticator.Type.WEBAUTHN).exists()
     # What comes next may lead here again: back is where it was chosen.
     security = reverse("access:security")
     came_from = security if back_to.startswith(security) else back_to
+    has_passkey = presence.has(request, presence.PASSKEY)
     context = {"form": form, "back_to": back_to, "came_from": came_from, "has_passkey": has_passkey}
     return render(request, "access/confirm.html", context)
 
@@ -125,7 +125,7 @@ def _confirming(
     @require_http_methods(["GET", "POST"])
     @for_subject
     def inner(request: PortalRequest, subject_id: UUID, /) -> HttpResponse:
-        if not Authenticator.objects.filter(user_id=request.user.pk, type=kind).exists():
+        if not presence.has(request, kind):
             return redirect("access:confirm")
         return view(request)
 
@@ -143,10 +143,10 @@ packaged: list[URLPattern] = [
     path("sign-in/", sign_in, name="account_login"),
     path("sign-in/app/", _limited(_SecondStep.as_view()), name="mfa_authenticate"),
     path("sign-in/passkey/", at_controller(_limited(login_webauthn)), name="mfa_login_webauthn"),
-    path("confirm/app/", _confirming(reauthenticate, Authenticator.Type.TOTP), name="mfa_reauthenticate"),
+    path("confirm/app/", _confirming(reauthenticate, presence.APP), name="mfa_reauthenticate"),
     path(
         "confirm/passkey/",
-        _confirming(_ConfirmByPasskey.as_view(), Authenticator.Type.WEBAUTHN),
+        _confirming(_ConfirmByPasskey.as_view(), presence.PASSKEY),
         name="mfa_reauthenticate_webauthn",
     ),
 ]

@@ -1,6 +1,6 @@
 """What is entered of somebody who signs in, and how their sessions end."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -18,6 +18,7 @@ from identity_privacy.access.errors import AccountBarred
 from identity_privacy.access.models import AuthenticatorSecret, BarredAccount, Controller, Session, SignIn, User
 from identity_privacy.access.outbox import outbox
 from identity_privacy.access.rules import Marks, familiarity
+from identity_privacy.access.services.signing_out import sign_out_everywhere
 from identity_privacy.access.terms import Familiarity, SignInMethod
 from identity_privacy.actors import Actor
 from identity_privacy.audit.services import record
@@ -68,12 +69,11 @@ def enter_sign_in(
             when=formats.date_format(timezone.localtime(row.at, controller.zone), "DATETIME_FORMAT"),
             device=device_in_words(row.browser, row.platform),
         )
-    record(
-        actor=Actor.subject(subject_id),
-        action="sign_in.succeeded",
+    _enter_own(
+        controller,
+        subject_id,
+        "sign_in.succeeded",
         target=("sign_in", row.id),
-        controller_id=controller.id,
-        subject_id=subject_id,
         details={"method": method.value, "with_app_code": has_app_code, "familiarity": row.familiarity},
     )
     return row
@@ -82,15 +82,8 @@ def enter_sign_in(
 @transaction.atomic
 def enter_confirmation(*, user: User, controller: Controller, method: str) -> None:
     """Enter that somebody who is signed in has shown once more who they are, by an authenticator of theirs."""
-    subject_id = _subject_of(user)
-    record(
-        actor=Actor.subject(subject_id),
-        action="sign_in.confirmed",
-        target=("user", user.id),
-        controller_id=controller.id,
-        subject_id=subject_id,
-        details={"method": method},
-    )
+    details = {"method": method}
+    _enter_own(controller, _subject_of(user), "sign_in.confirmed", target=("user", user.id), details=details)
 
 
 @transaction.atomic
@@ -125,14 +118,8 @@ def enter_authenticators(
     ]
     AuthenticatorSecret.objects.filter(user=user).exclude(id__in=kept).delete()
     subject_id = _subject_of(user)
-    record(
-        actor=Actor.subject(subject_id),
-        action="authenticators.changed",
-        target=("user", user.id),
-        controller_id=controller.id,
-        subject_id=subject_id,
-        details={"added": sorted(added), "removed": sorted(removed)},
-    )
+    details = {"added": sorted(added), "removed": sorted(removed)}
+    _enter_own(controller, subject_id, "authenticators.changed", target=("user", user.id), details=details)
     _mail(controller, subject_id, "authenticators_changed", added=_in_words(added), removed=_in_words(removed))
 
 
@@ -183,10 +170,7 @@ def end_session(*, user: User, controller: Controller, session_id: UUID) -> None
 @transaction.atomic
 def end_other_sessions(*, user: User, controller: Controller, but: UUID) -> None:
     """Sign a person out everywhere but in this session."""
-    ended, _ = Session.objects.filter(user=user).exclude(id=but).delete()
-    # Whoever is half way in elsewhere does not come in either.
-    User.objects.filter(pk=user.pk).update(signed_out_at=clock.machine_now())
-    _enter_end(user, controller, "others", ended)
+    _enter_end(user, controller, "others", sign_out_everywhere(user, but=but))
 
 
 @transaction.atomic
@@ -195,8 +179,7 @@ def end_sessions_of_account(*, controller: Controller, provider: str, uid: str) 
     account = SocialAccount.objects.filter(provider=provider, uid=uid).select_related("user").first()
     if account is None:
         raise NotFound
-    ended, _ = Session.objects.filter(user=account.user).delete()
-    User.objects.filter(pk=account.user.pk).update(signed_out_at=clock.machine_now())
+    ended = sign_out_everywhere(account.user)
     record(
         actor=Actor.service("single_sign_on"),
         action="session.ended_by_provider",
@@ -247,14 +230,26 @@ def _subject_of(user: User) -> UUID:
 
 
 def _enter_end(user: User, controller: Controller, which: str, count: int) -> None:
-    subject_id = _subject_of(user)
+    details = {"count": count}
+    _enter_own(controller, _subject_of(user), "session.ended", target=("session", which), details=details)
+
+
+def _enter_own(
+    controller: Controller,
+    subject_id: UUID,
+    action: str,
+    *,
+    target: tuple[str, UUID | str],
+    details: Mapping[str, str | int | bool | list[str]],
+) -> None:
+    """Enter what a person has done themself."""
     record(
         actor=Actor.subject(subject_id),
-        action="session.ended",
-        target=("session", which),
+        action=action,
+        target=target,
         controller_id=controller.id,
         subject_id=subject_id,
-        details={"count": count},
+        details=details,
     )
 
 

@@ -11,10 +11,10 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from identity_privacy import clock
 from identity_privacy.access.errors import RoleAlreadySo
-from identity_privacy.access.models import AuthenticatorSecret, Controller, Session, User
+from identity_privacy.access.models import AuthenticatorSecret, Controller, User
 from identity_privacy.access.roles import group_of, roles_of
+from identity_privacy.access.services.signing_out import sign_out_everywhere
 from identity_privacy.access.terms import OF_PROGRAMS, Role
 from identity_privacy.actors import Actor
 from identity_privacy.audit.services import record
@@ -131,8 +131,7 @@ def reset_second_factor(*, actor: Actor, user: User) -> None:
     if not gone:
         raise NotFound("there is no second factor to reset")
     AuthenticatorSecret.objects.filter(user=user).delete()
-    Session.objects.filter(user=user).delete()
-    User.objects.filter(pk=user.pk).update(signed_out_at=clock.machine_now())
+    sign_out_everywhere(user)
     record(actor=actor, action="staff.second_factor_reset", target=("user", user.id), controller_id=None)
 
 
@@ -166,8 +165,7 @@ def cut_off_staff(*, user: User, controller: Controller) -> None:
     """Sign a member of staff out everywhere, whom their company's provider knows no more; their roles here end."""
     for role in roles_of(user, controller):
         take_role(actor=Actor.service("single_sign_on"), user=user, controller=controller, role=role)
-    Session.objects.filter(user=user).delete()
-    User.objects.filter(pk=user.pk).update(signed_out_at=clock.machine_now())
+    sign_out_everywhere(user)
     record(
         actor=Actor.service("single_sign_on"),
         action="staff.cut_off",
