@@ -52,7 +52,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the packag
         has_app_code = any(one.get("type") in _OF_AN_APP for one in records)
         controller = request.controller  # type: ignore[attr-defined]  # set by our middleware
         if user.is_staff:
-            has_second_factor = was_vouched_for(request) or has_app_code
+            has_second_factor = was_vouched_for(request, records) or has_app_code
             request.session[SECOND_FACTOR] = has_second_factor
             if any(one["method"] == "password" for one in records):
                 forget_sign_on(request)

@@ -61,7 +61,7 @@ class Provider(OpenIDConnectProvider):  # type: ignore[misc]  # the package has 
         uid = uid_of(controller.id, claims["iss"], sub)
         account = SocialAccount(provider=self.app.provider_id, uid=uid, extra_data={})
         login = SocialLogin(user=User(), account=account, provider=self)
-        login.claims = {**claims, **user_claims}
+        login.id_claims, login.claims = claims, user_claims
         login.address = user_claims.get("email")
         login.is_address_verified = user_claims.get("email_verified") is True
         return login

@@ -7,8 +7,9 @@
 3. Without being asked it ends sessions by a logout token (OpenID Connect Back-Channel Logout 1.0).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any, Final
 
 from allauth.core.exceptions import ImmediateHttpResponse
@@ -29,14 +30,17 @@ from identity_privacy.access.providers import Provider, provider_of, uid_of
 from identity_privacy.clock import machine_now
 from identity_privacy.errors import PartnerFailure
 
-# For how long what the provider said holds, and how long one request may ask while others go on: five minutes in all.
-HOLDS: Final = timedelta(minutes=4, seconds=30)
+# When the provider is asked again, and when what it said does not hold any more; between the two, while one request
+# asks, others go on.
+ASKED_AGAIN: Final = timedelta(minutes=4, seconds=30)
+HOLDS: Final = timedelta(minutes=5)
 _ASKING: Final = timedelta(seconds=30)
 # A logout token is sent at once.
 _NEW: Final = timedelta(minutes=5)
 _SIGN_ON: Final = "single_sign_on"
 _VOUCHED: Final = "provider_vouches"
 _LOGOUT: Final = "http://schemas.openid.net/event/backchannel-logout"
+_REFUSALS: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _NO_ROLE: Final = "You are known to your company and have no role here. Ask whoever looks after its groups."
 
 
@@ -61,7 +65,8 @@ def admit(request: HttpRequest, provider: Provider, login: SocialLogin) -> None:
     login.user = services.admit_staff(
         controller=controller, account=login.account, name=_name_in(login.claims), roles=roles
     )
-    request.session[_VOUCHED] = provider.staff is not None and provider.staff.vouches_for(login.claims)
+    is_vouched_for = provider.staff is not None and provider.staff.vouches_for(login.id_claims)
+    request.session[_VOUCHED] = login.account.uid if is_vouched_for else None
     request.session[_SIGN_ON] = {
         "provider": provider.id,
         "account": login.account.pk,
@@ -76,9 +81,10 @@ def forget_sign_on(request: HttpRequest) -> None:
     request.session.pop(_SIGN_ON, None)
 
 
-def was_vouched_for(request: HttpRequest) -> bool:
-    """Whether the provider has said that a second factor was shown to it, in the sign-in that ends now."""
-    return bool(request.session.pop(_VOUCHED, False))
+def was_vouched_for(request: HttpRequest, records: Sequence[Mapping[str, object]]) -> bool:
+    """Whether the provider has said of this very sign-in, as it was recorded, that it had a second factor."""
+    account = request.session.pop(_VOUCHED, None)
+    return account is not None and any(one.get("uid") == account for one in records)
 
 
 def ask_again(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
@@ -87,7 +93,7 @@ def ask_again(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callab
     def middleware(request: HttpRequest) -> HttpResponseBase:
         user = request.user
         known = request.session.get(_SIGN_ON) if isinstance(user, User) else None
-        if isinstance(user, User) and known and machine_now().timestamp() - known["at"] >= HOLDS.total_seconds():
+        if isinstance(user, User) and known and _age_of(known) >= ASKED_AGAIN:
             _ask_once(request, user, known)
         return get_response(request)
 
@@ -117,13 +123,20 @@ def _ask_once(request: HttpRequest, user: User, known: dict[str, Any]) -> None:
     # Of several requests at once one asks: a refresh token that is shown twice counts as stolen (RFC 9700, 4.14.2).
     asking = f"asking the provider: {known['account']} {known['at']}"
     if not cache.add(asking, "y", _ASKING.total_seconds()):
+        if _age_of(known) >= HOLDS:
+            request.user = AnonymousUser()
         return
     try:
         _ask(request, user, known)
-    except ProviderSilent:
-        # Nobody for this answer; the session stays, and the next page asks again.
+    except (ProviderSilent, ValueError):  # no answer, or one of half a character
+        # Nobody for this answer; the session stays, with the tokens as they are now, and the next page asks again.
         cache.delete(asking)
+        request.session[_SIGN_ON] = known
         request.user = AnonymousUser()
+
+
+def _age_of(known: Mapping[str, Any]) -> timedelta:
+    return timedelta(seconds=machine_now().timestamp() - known["at"])
 
 
 def _ask(request: HttpRequest, user: User, known: dict[str, Any]) -> None:
@@ -135,7 +148,7 @@ def _ask(request: HttpRequest, user: User, known: dict[str, Any]) -> None:
         return
     claims = _claims_now(provider, known)
     roles = provider.staff.roles_in(claims) if claims is not None else set()
-    if claims is None or uid_of(controller.id, provider.issuer, str(claims.get("sub"))) != account.uid:
+    if claims is None or not roles or uid_of(controller.id, provider.issuer, str(claims.get("sub"))) != account.uid:
         services.cut_off_staff(user=user, controller=controller)
         logout(request)
         return
@@ -147,12 +160,7 @@ def _claims_now(provider: Provider, known: dict[str, Any]) -> Mapping[str, Any] 
     """What the provider says of somebody now; None, where it knows them no more. Raises: ProviderSilent."""
     configuration = _configuration(provider)
     if known["refresh"]:
-        answer = _called(
-            "POST",
-            _text(configuration, "token_endpoint"),
-            data={"grant_type": "refresh_token", "refresh_token": known["refresh"]},
-            auth=(provider.client_id, provider.client_secret),
-        )
+        answer = _refreshed(provider, configuration, known["refresh"])
         if answer is None:
             return None
         known["token"], known["refresh"] = (
@@ -160,28 +168,50 @@ def _claims_now(provider: Provider, known: dict[str, Any]) -> Mapping[str, Any] 
             answer.get("refresh_token") or known["refresh"],
         )
     headers = {"Authorization": f"Bearer {known['token']}"}
-    return _called("GET", _text(configuration, "userinfo_endpoint"), headers=headers)
+    status, found = _called("GET", _text(configuration, "userinfo_endpoint"), headers=headers)
+    if status in _REFUSALS:
+        return None
+    return _good(status, found)
+
+
+def _refreshed(provider: Provider, configuration: Mapping[str, Any], token: str) -> Mapping[str, Any] | None:
+    """New tokens; None, where the provider takes the old one no more (RFC 6749, 5.2). Raises: ProviderSilent."""
+    form = {"grant_type": "refresh_token", "refresh_token": token}
+    secret = {"client_id": provider.client_id, "client_secret": provider.client_secret}
+    # As the package does at the sign-in.
+    by_form = "client_secret_post" in configuration.get("token_endpoint_auth_methods_supported", [])
+    status, found = _called(
+        "POST",
+        _text(configuration, "token_endpoint"),
+        data=form | secret if by_form else form,
+        auth=None if by_form else (provider.client_id, provider.client_secret),
+    )
+    if status == HTTPStatus.BAD_REQUEST and isinstance(found, dict) and found.get("error") == "invalid_grant":
+        return None
+    return _good(status, found)  # of another refusal it is we who are not known
 
 
 def _configuration(provider: Provider) -> Mapping[str, Any]:
-    found = _called("GET", f"{provider.issuer}/.well-known/openid-configuration")
-    if found is None or found.get("issuer") != provider.issuer:
+    found = _good(*_called("GET", f"{provider.issuer}/.well-known/openid-configuration"))
+    if found.get("issuer") != provider.issuer:
         raise ProviderSilent
     return found
 
 
-def _called(method: str, url: str, **options: Any) -> Mapping[str, Any] | None:  # noqa: ANN401  # as `requests` has it
-    """What an address of the provider's answers; None, where it refuses. Raises: ProviderSilent."""
+def _called(method: str, url: str, **options: Any) -> tuple[int, object]:  # noqa: ANN401  # as `requests` has it
+    """What an address of the provider's answers, and with which status. Raises: ProviderSilent, for what is no JSON."""
     try:
         with get_adapter().get_requests_session() as session:
             response: Response = session.request(method, url, **options)
-        if response.status_code in (400, 401, 403):
-            return None
-        response.raise_for_status()
-        found = response.json()
+            # Of a refusal the body is not always JSON, and need not be.
+            return response.status_code, None if response.status_code in _REFUSALS else response.json()
     except (RequestException, ValueError):
         raise ProviderSilent from None
-    if not isinstance(found, dict):
+
+
+def _good(status: int, found: object) -> Mapping[str, Any]:
+    """An answer that is one. Raises: ProviderSilent."""
+    if status != HTTPStatus.OK or not isinstance(found, dict):
         raise ProviderSilent
     return found
 

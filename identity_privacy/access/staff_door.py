@@ -8,6 +8,7 @@ from allauth.account.utils import perform_login
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.views import ViewRecoveryCodesView
 from allauth.mfa.totp.views import ActivateTOTPView
+from django.contrib.auth import logout
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
 from django.db import transaction
@@ -66,12 +67,17 @@ def set_up(request: HttpRequest) -> HttpResponse:
     """Set up an authenticator app: once, before the console opens for the first time."""
     if not needs_second_factor(request):
         return redirect("admin:login")
+    user, own = cast("User", request.user), Authenticator.objects.filter(type=Authenticator.Type.TOTP)
+    if own.filter(user=user).exists():  # set up elsewhere since this sign-in began
+        logout(request)
+        return redirect("admin:login")
     with transaction.atomic():
         answer = _rendered(_SetUp.as_view(), request)
-        if Authenticator.objects.filter(user=request.user, type=Authenticator.Type.TOTP).exists():
+        if own.filter(user=user).exists():
             services.enter_second_factor(
-                user=cast("User", request.user),
+                user=user,
                 controller=request.controller,  # type: ignore[attr-defined]  # set by our middleware
+                but=request.session.row_id,  # type: ignore[attr-defined]  # of our own session store
             )
             request.session[SECOND_FACTOR] = True
     return answer

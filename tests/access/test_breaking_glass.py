@@ -50,6 +50,20 @@ def test_it_opens_nothing_of_another_controller(cast: Cast, sam: User) -> None:
     assert at_work(sam, OTHER_HOST).get("/console/").status_code == 302
 
 
+def test_at_another_controller_it_ends_here_and_the_log_says_so(cast: Cast, sam: User) -> None:
+    broken()
+    call_command("staff", "break-glass", "Sam", controller="otherwerk", reason=REASON)
+
+    assert at_work(sam).get("/console/audit/entry/").status_code == 404
+    assert at_work(sam, OTHER_HOST).get("/console/audit/entry/").status_code == 200
+    entered = Entry.objects.filter(action__contains="_glass").order_by("id").values_list("action", "controller_id")
+    assert list(entered) == [
+        ("staff.broke_glass", cast.lindwerk.id),
+        ("staff.mended_glass", cast.lindwerk.id),
+        ("staff.broke_glass", cast.otherwerk.id),
+    ]
+
+
 def test_the_privacy_team_is_told_who_until_when_and_why(cast: Cast, sam: User) -> None:
     broken()
     deliver_due()

@@ -73,6 +73,17 @@ def test_whoever_has_an_app_sets_up_no_other_by_the_password(stage: Cast, dana: 
     assert Authenticator.objects.filter(user=dana, type=Authenticator.Type.TOTP).count() == 1
 
 
+def test_who_was_half_in_before_the_app_was_set_up_stays_out(stage: Cast, dana: User) -> None:
+    thief, own = by_password(), by_password()
+    set_up(own)
+
+    for page in ("/console/second-factor/", "/console/", "/console/recovery-codes/"):
+        assert thief.get(page).status_code == 302
+    assert thief.get("/console/", follow=True).redirect_chain[-1][0].startswith("/console/login/")
+    assert own.get("/console/").status_code == 200
+    assert Entry.objects.filter(action="staff.second_factor_set").count() == 1
+
+
 def test_it_works_at_a_console_that_is_no_controllers(stage: Cast, dana: User) -> None:
     browser = by_password("console.example")
     set_up(browser)

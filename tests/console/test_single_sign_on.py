@@ -21,12 +21,14 @@ from identity_privacy.access import single_sign_on
 from identity_privacy.access.models import Session, User
 from identity_privacy.access.providers import Provider, configured, provider_of, uid_of
 from identity_privacy.access.roles import roles_of
+from identity_privacy.access.services import break_glass
 from identity_privacy.access.single_sign_on import ProviderSilent
 from identity_privacy.access.terms import Role
 from identity_privacy.audit.models import Entry
 from identity_privacy.clock import machine_now
 from identity_privacy.errors import Invalid
 from tests.cast import Cast
+from tests.factories import SERVICE
 from tests.openid import PROVIDER_ID, OpenId, openid_provider, return_from, staff_by
 from tests.portal.door import stranger
 from tests.portal.test_other_accounts import GOOD
@@ -57,6 +59,10 @@ def signed_in(sub: str = ERIN) -> Client:
 
 def later(minutes: float) -> time_machine.travel:
     return time_machine.travel(machine_now() + timedelta(minutes=minutes))
+
+
+def uid(stage: Cast, company: OpenId, sub: str) -> str:
+    return uid_of(stage.lindwerk.id, company.issuer, sub)
 
 
 def erin() -> User:
@@ -96,6 +102,14 @@ def test_a_name_that_somebody_has_already_is_not_taken_over(stage: Cast, company
     assert SocialAccount.objects.get().user.username.startswith(f"{PROVIDER_ID}-")
 
 
+@pytest.mark.parametrize("name", ["0@subject.invalid", "\uff25rin", "e rin", "", 5, None])
+def test_a_name_that_is_none_of_staff_is_not_taken(stage: Cast, company: OpenId, name: object) -> None:
+    company.knows("odd", {"preferred_username": name, "groups": ["officers"]})
+    signed_in("odd")
+
+    assert SocialAccount.objects.get().user.username in {f"{PROVIDER_ID}-{uid(stage, company, 'odd')[:12]}", "odd"}
+
+
 def test_within_five_minutes_another_group_is_another_role(stage: Cast, company: OpenId) -> None:
     browser = signed_in()
     company.knows(ERIN, {"preferred_username": "erin", "groups": ["helpers"]})
@@ -117,6 +131,17 @@ def test_who_left_there_is_out_within_five_minutes_and_has_no_role_any_more(stag
     assert roles_of(erin(), stage.lindwerk) == []
     assert not Session.objects.filter(user=erin()).exists()
     assert Entry.objects.get(action="staff.cut_off").target_id == str(erin().id)
+
+
+def test_who_left_there_has_no_emergency_here(stage: Cast, company: OpenId) -> None:
+    browser = signed_in()
+    reason = "the data protection officer is ill"
+    break_glass(actor=SERVICE, user=erin(), controller=stage.lindwerk, reason=reason, lasting=timedelta(hours=1))
+    requests.post(f"{company.issuer}/users/{ERIN}/revoke-tokens", timeout=10).raise_for_status()
+
+    with later(5.1):
+        assert browser.get("/console/").status_code == 302
+    assert erin().broke_glass_until is None
 
 
 def test_groups_that_are_no_texts_any_more_are_none(stage: Cast, company: OpenId) -> None:
@@ -150,9 +175,40 @@ def test_of_several_pages_at_once_one_asks_and_the_others_go_on(
         return ask(provider, known)
 
     monkeypatch.setattr(single_sign_on, "_claims_now", slowly)
-    with later(5.1):
+    with later(4.6):
         assert browser.get("/console/").status_code == 200
     assert (asked, answers) == ([PROVIDER_ID], [200])
+
+
+def test_after_five_minutes_nobody_goes_on_while_the_provider_lets_us_wait(
+    stage: Cast, company: OpenId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = signed_in()
+    answers: list[int] = []
+
+    def hanging(provider: Provider, known: dict[str, Any]) -> Mapping[str, Any] | None:
+        answers.append(browser.get("/console/").status_code)
+        raise ProviderSilent
+
+    monkeypatch.setattr(single_sign_on, "_claims_now", hanging)
+    with later(20):
+        answers.append(browser.get("/console/").status_code)
+    assert answers == [302, 302]
+
+
+def test_what_was_renewed_before_the_provider_fell_silent_is_kept(
+    stage: Cast, company: OpenId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = signed_in()
+
+    def half(provider: Provider, known: dict[str, Any]) -> Mapping[str, Any] | None:
+        known["refresh"] = "renewed"
+        raise ProviderSilent
+
+    monkeypatch.setattr(single_sign_on, "_claims_now", half)
+    with later(5.1):
+        assert browser.get("/console/").status_code == 302
+    assert browser.session["single_sign_on"]["refresh"] == "renewed"
 
 
 def test_while_the_provider_is_silent_nobody_comes_in_by_it_and_afterwards_they_do(
@@ -209,6 +265,16 @@ def test_a_password_after_it_in_the_same_browser_is_somebody_elses_sign_in(stage
     assert roles_of(dana, stage.lindwerk) == [Role.DPO]
 
 
+def test_the_word_for_one_who_did_not_come_in_counts_for_nobody_else(stage: Cast, company: OpenId) -> None:
+    signed_in()
+    User.objects.filter(username="erin").update(is_active=False)
+    browser = signed_in()
+    hire("Dana", stage.lindwerk)
+    browser.post("/console/login/", {"username": "Dana", "password": PASS_PHRASE, "next": "/console/"})
+
+    assert browser.get("/console/", follow=True).redirect_chain[-1][0] == "/console/second-factor/"
+
+
 def test_staff_and_people_have_doors_of_their_own(stage: Cast, company: OpenId) -> None:
     assert "your Lindwerk shop account" in stranger().get("/console/login/").text
     assert "your Lindwerk shop account" not in stranger().get("/sign-in/").text
@@ -218,9 +284,17 @@ def test_staff_and_people_have_doors_of_their_own(stage: Cast, company: OpenId) 
 
 
 class _Keys(BaseHTTPRequestHandler):
-    """Another provider, which publishes one key and sends logout tokens."""
+    """Another provider, which publishes one key, sends logout tokens, and refuses to renew other tokens."""
 
     answers: ClassVar[dict[str, object]] = {}
+    refusal = ""
+
+    def do_POST(self) -> None:
+        body = json.dumps({"error": self.refusal}).encode()
+        self.send_response(400)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def do_GET(self) -> None:
         body = json.dumps(self.answers[self.path]).encode()
@@ -244,7 +318,11 @@ def issuer(key: RSAPrivateKey, settings: Settings, tmp_path: Path) -> Iterator[s
     address = f"http://127.0.0.1:{server.server_port}"
     public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key()))
     _Keys.answers = {
-        "/.well-known/openid-configuration": {"issuer": address, "jwks_uri": f"{address}/keys"},
+        "/.well-known/openid-configuration": {
+            "issuer": address,
+            "jwks_uri": f"{address}/keys",
+            "token_endpoint": f"{address}/token",
+        },
         "/keys": {"keys": [{**public, "kid": "1", "alg": "RS256"}]},
     }
     settings.SIGN_IN_PROVIDERS = staff_by(OpenId(issuer=address), tmp_path)
@@ -297,6 +375,16 @@ def test_who_signs_out_there_is_signed_out_here_at_once(stage: Cast, key: RSAPri
     assert Entry.objects.get(action="session.ended_by_provider").details == {"count": 1}
 
 
+def test_only_whoever_may_not_renew_any_more_is_gone(stage: Cast, issuer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = provider_of("lindwerk", PROVIDER_ID)
+    assert provider
+    monkeypatch.setattr(_Keys, "refusal", "invalid_grant")
+    assert single_sign_on._claims_now(provider, {"token": "t", "refresh": "r"}) is None
+    monkeypatch.setattr(_Keys, "refusal", "invalid_client")  # our own secret ran out, say
+    with pytest.raises(ProviderSilent):
+        single_sign_on._claims_now(provider, {"token": "t", "refresh": "r"})
+
+
 def test_who_was_never_here_is_answered_the_same(stage: Cast, key: RSAPrivateKey, issuer: str) -> None:
     assert told(token(key, issuer, sub="nobody")) == 200
 
@@ -307,6 +395,8 @@ def test_who_was_never_here_is_answered_the_same(stage: Cast, key: RSAPrivateKey
         {"iss": "https://another.example"},
         {"aud": "another"},
         {"exp": 1_000_000},
+        {"exp": 10**18},
+        {"exp": 10**400},
         {"iat": 1_000_000},
         {"iat": None},
         {"jti": None},

@@ -7,13 +7,13 @@ from uuid import UUID
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.openid_connect.views import callback, login
 from django.contrib import messages
+from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
-from requests import RequestException
 
 from identity_privacy.access import services
 from identity_privacy.access.limits import (
@@ -32,7 +32,11 @@ from identity_privacy.access.single_sign_on import ProviderSilent, end_sessions_
 from identity_privacy.errors import NotFound
 
 # What the package lets through of a provider that is not there, or answers something else.
-_NO_ANSWER = (RequestException, OAuth2Error, ValueError, KeyError, TypeError)
+_NO_ANSWER = (
+    *(OAuth2Error, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, NotImplementedError),
+    OSError,  # no connection; and a time after the end of time
+    IntegrityError,  # two first sign-ins of one account at once
+)
 
 
 def _with_provider(view: Callable[[HttpRequest, str], HttpResponse]) -> Callable[..., HttpResponse]:

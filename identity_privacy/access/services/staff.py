@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Collection
 from typing import Final
+from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
@@ -14,6 +15,7 @@ from django.db import transaction
 from identity_privacy.access.errors import RoleAlreadySo
 from identity_privacy.access.models import AuthenticatorSecret, Controller, User
 from identity_privacy.access.roles import group_of, roles_of
+from identity_privacy.access.services.breaking_glass import mend_glass
 from identity_privacy.access.services.signing_out import sign_out_everywhere
 from identity_privacy.access.terms import OF_PROGRAMS, Role
 from identity_privacy.actors import Actor
@@ -30,9 +32,9 @@ def add_staff(*, actor: Actor, controller: Controller, username: str, password: 
     Raises: Invalid, for a name that is taken or none, a role of programs, or a password that is easily guessed.
     """
     _refuse_for_programs(role)
-    if not _NAME.fullmatch(username) or unicodedata.normalize("NFKC", username) != username:
+    if not _is_name(username):
         raise Invalid("give letters, digits and .@+-_ alone, at most 150", field="username")
-    if username.endswith(".invalid") or User.objects.filter(username__iexact=username).exists():
+    if _is_taken(username):
         raise Invalid("somebody has this name already", field="username")
     try:
         validate_password(password, User(username=username))
@@ -69,6 +71,15 @@ def take_role(*, actor: Actor, user: User, controller: Controller, role: Role) -
         raise RoleAlreadySo
     user.groups.remove(group_of(controller, role))
     _enter(actor, "role.taken", user, controller, role)
+
+
+def _is_name(username: str) -> bool:
+    return bool(_NAME.fullmatch(username)) and unicodedata.normalize("NFKC", username) == username
+
+
+def _is_taken(username: str) -> bool:
+    """Whether somebody has the name; those of people and programs end in .invalid."""
+    return username.endswith(".invalid") or User.objects.filter(username__iexact=username).exists()
 
 
 def _refuse_for_programs(role: Role) -> None:
@@ -111,8 +122,9 @@ def enter_staff_refusal(*, username: str, controller: Controller | None) -> None
 
 
 @transaction.atomic
-def enter_second_factor(*, user: User, controller: Controller | None) -> None:
-    """Enter that a member of staff has set up an authenticator app."""
+def enter_second_factor(*, user: User, controller: Controller | None, but: UUID) -> None:
+    """Enter that a member of staff has set up an authenticator app; of their sessions only this one goes on."""
+    sign_out_everywhere(user, but=but)
     record(
         actor=Actor.user(user.id),
         action="staff.second_factor_set",
@@ -146,7 +158,7 @@ def admit_staff(*, controller: Controller, account: SocialAccount, name: str, ro
     if account.pk:
         user = account.user
     else:
-        is_free = _NAME.fullmatch(name) and not User.objects.filter(username__iexact=name).exists()
+        is_free = _is_name(name) and not _is_taken(name)
         user = User(username=name if is_free else f"{account.provider}-{account.uid[:12]}", is_staff=True)
         user.set_unusable_password()
         user.save()
@@ -166,6 +178,8 @@ def cut_off_staff(*, user: User, controller: Controller) -> None:
     for role in roles_of(user, controller):
         take_role(actor=Actor.service("single_sign_on"), user=user, controller=controller, role=role)
     sign_out_everywhere(user)
+    if user.broke_glass_until is not None:
+        mend_glass(actor=Actor.service("single_sign_on"), user=user)
     record(
         actor=Actor.service("single_sign_on"),
         action="staff.cut_off",

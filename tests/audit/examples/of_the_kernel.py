@@ -278,8 +278,9 @@ def enter_staff_refusal(cast: Cast) -> Act:
 @shows(access.enter_second_factor)
 def enter_second_factor(cast: Cast) -> Act:
     dana = hire("Dana", cast.lindwerk)
+    this = session_of(dana)
     return Act(
-        run=lambda: access.enter_second_factor(user=dana, controller=cast.lindwerk),
+        run=lambda: access.enter_second_factor(user=dana, controller=cast.lindwerk, but=this),
         enters=lambda _: [
             Entered("staff.second_factor_set", Actor.user(dana.id), ("user", dana.id), None, cast.lindwerk.id)
         ],
