@@ -179,12 +179,15 @@ def test_the_policy_lets_the_button_lead_there_and_nowhere_else(cast: Cast, prov
     assert provider.issuer not in stranger().get("/authority/")["Content-Security-Policy"]
 
 
-def test_a_provider_that_does_not_answer_is_said_in_words(cast: Cast, settings: Settings, tmp_path: Path) -> None:
+def test_a_provider_that_does_not_answer_is_said_in_words(
+    cast: Cast, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     settings.SIGN_IN_PROVIDERS = OpenId(issuer="http://localhost:9").configured(tmp_path)
     client = stranger()
 
     assert begin(client)["Location"] == "/sign-in/"
     assert "did not tell us who you are" in said(client)
+    assert f"no sign-in by the provider {PROVIDER_ID}: ConnectionError" in caplog.messages
 
 
 def test_a_linked_account_is_shown_and_removed(cast: Cast, provider: OpenId) -> None:

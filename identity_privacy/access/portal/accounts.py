@@ -1,5 +1,6 @@
 """Signing in with another account, and no longer."""
 
+import logging
 from collections.abc import Callable
 from http import HTTPStatus
 from uuid import UUID
@@ -31,10 +32,18 @@ from identity_privacy.access.providers import provider_of
 from identity_privacy.access.single_sign_on import ProviderSilent, end_sessions_of
 from identity_privacy.errors import NotFound
 
+logger = logging.getLogger(__name__)
+
 # What the package lets through of a provider that is not there, or answers something else.
 _NO_ANSWER = (
-    *(OAuth2Error, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, NotImplementedError),
     OSError,  # no connection; and a time after the end of time
+    OAuth2Error,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    NotImplementedError,
     IntegrityError,  # two first sign-ins of one account at once
 )
 
@@ -54,7 +63,9 @@ def _with_provider(view: Callable[[HttpRequest, str], HttpResponse]) -> Callable
         refuse_beyond(SIGN_INS, network_of(request))
         try:
             return view(request, provider_id)
-        except _NO_ANSWER:
+        except _NO_ANSWER as error:
+            # Its kind alone: what it says may name somebody.
+            logger.warning("no sign-in by the provider %s: %s", provider_id, type(error).__name__)
             messages.error(request, str(STAFF_FAILED if provider.staff else FAILED))
             return redirect(door)
 
